@@ -1,0 +1,159 @@
+"""Every setting, in one place: nothing else in ``flows`` reads the environment.
+
+``.env.example`` lists the same fields, one line each, and a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from flows.errors import SettingsError
+
+PREFIX = "BATON_"
+
+
+def _as_utc(moment: datetime) -> datetime:
+    # A time without a zone is UTC, like every time in the stores; .env.example says so.
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _stripped(value: Any) -> Any:
+    # A pasted token ends in a line break often enough, and the vendor's 401 does not say why.
+    return value.strip() if isinstance(value, str) else value
+
+
+Moment = Annotated[datetime, AfterValidator(_as_utc)]
+Text = Annotated[str, BeforeValidator(_stripped)]
+Secret = Annotated[SecretStr, BeforeValidator(_stripped)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+# What each system cannot work without. A mail relay inside the house may need no login.
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "hubspot": ("hubspot_token",),
+    "salesforce": ("salesforce_login_url", "salesforce_client_id", "salesforce_client_secret"),
+    "slack": ("slack_token",),
+    "smtp": ("smtp_host", "smtp_sender"),
+}
+
+
+class Settings(BaseSettings):
+    """What a run is told from outside. Secrets show as stars wherever they are printed."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    home: Path = Path(".baton")
+    go_live_at: Moment | None = None
+    as_of: Moment | None = None
+    lease_wait: float = Field(60, ge=0)
+
+    hubspot_base_url: Text = "https://api.hubapi.com"
+    hubspot_token: Secret | None = None
+    hubspot_api_version: Text = "2026-09"
+    hubspot_timeout: Seconds = 30
+    hubspot_requests_per_10s: int = Field(190, ge=0)
+    hubspot_searches_per_second: int = Field(5, ge=0)
+
+    salesforce_login_url: Text | None = None
+    salesforce_client_id: Text | None = None
+    salesforce_client_secret: Secret | None = None
+    salesforce_api_version: Text = "62.0"
+    salesforce_timeout: Seconds = 30
+
+    slack_base_url: Text = "https://slack.com/api"
+    slack_token: Secret | None = None
+    slack_timeout: Seconds = 30
+
+    smtp_host: Text | None = None
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_username: Text | None = None
+    smtp_password: Secret | None = None
+    smtp_sender: Text | None = None
+    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_timeout: Seconds = 30
+
+    @classmethod
+    def load(cls, env_file: Path | None = None) -> Self:
+        """Read the environment, and under it ``env_file``: what is exported wins.
+
+        Raises: SettingsError naming the variable; never its value, which may be a secret.
+        """
+        if env_file is not None and not env_file.is_file():
+            raise SettingsError(
+                f"the settings file {env_file} does not exist",
+                next_step="Copy .env.example, fill it in and name it with --env-file",
+            )
+        try:
+            return cls(_env_file=env_file)
+        except (ValidationError, UnicodeDecodeError) as problem:
+            raise SettingsError(
+                _unreadable(problem), next_step="Compare the line with .env.example"
+            ) from None
+
+    def require(self, systems: Iterable[str] = tuple(REQUIRED)) -> None:
+        """Check that nothing a system needs is missing.
+
+        Raises: SettingsError naming the first missing variable.
+        """
+        for system in systems:
+            for name in REQUIRED.get(system, ()):
+                if getattr(self, name) is None:
+                    raise SettingsError(
+                        f"{PREFIX}{name.upper()} is not set, and {system} cannot work without it",
+                        next_step="Set it in the environment or in the file named by --env-file",
+                    )
+
+
+def _unreadable(problem: Exception) -> str:
+    if not isinstance(problem, ValidationError):
+        return "the settings file is not UTF-8 text"
+    told = []
+    for error in problem.errors(include_input=False, include_url=False, include_context=False):
+        name = PREFIX + str(error["loc"][0] if error["loc"] else "?").upper()
+        told.append(f"{name} is wrong ({error['msg']})")
+    return "; ".join(told)
+
+
+def telemetry_off() -> None:
+    """Switch off every library's reports home. Called before any of them is imported."""
+    os.environ.update(
+        {
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "GX_ANALYTICS_ENABLED": "false",
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
+            "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+        }
+    )
+
+
+def dbt_environment(home: Path, **switches: str) -> None:
+    """Tell dbt, which reads the environment, where the stores are and where to put its output."""
+    os.environ.update({"BATON_HOME": str(home), "DBT_TARGET_PATH": str(home / "dbt"), **switches})
+
+
+def prefect_address() -> str | None:
+    """Where a Prefect server is, or None: then a run is not recorded by one."""
+    return os.environ.get("PREFECT_API_URL") or None
+
+
+def prefect_environment(home: Path, address: str) -> dict[str, str]:
+    """Point Prefect at a server of ours; returns the environment its processes need."""
+    os.environ.update(
+        {
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_URL": address,
+            "PREFECT_LOGGING_LEVEL": "WARNING",
+            "PREFECT_LOGGING_TO_API_ENABLED": "true",
+        }
+    )
+    return dict(os.environ)
