@@ -1,0 +1,37 @@
+-- One row: the version of the policy in force, one hash over every policy row.
+{%- set tables = [
+    "business_hours",
+    "channels",
+    "competitor_domains",
+    "country_names",
+    "crm_creation",
+    "employee_ranges",
+    "field_ownership",
+    "first_contact_actions",
+    "free_mail_domains",
+    "holidays",
+    "lead_statuses",
+    "lifecycle_stages",
+    "pool_members",
+    "reps",
+    "routing_rules",
+    "score_bands",
+    "score_caps",
+    "score_exceptions",
+    "scoring_rules",
+    "sla_tiers",
+    "touch_types",
+] %}
+with
+    policy_rows as (
+        {% for table in tables %}
+            select '{{ table }}' as policy_table, to_json({{ table }})::varchar as policy_row
+            from {{ ref(table) }} as {{ table }}
+            {{ "union all" if not loop.last }}
+        {% endfor %}
+    )
+select
+    left(
+        md5(string_agg(policy_table || policy_row, '|' order by policy_table, policy_row)), 12
+    ) as policy_version
+from policy_rows
