@@ -1,0 +1,40 @@
+{# Text without blanks around it; blank and the stock word of an untouched picklist are null. #}
+{% macro clean_text(column) -%}
+    nullif(nullif(trim({{ column }}), ''), 'Select')
+{%- endmacro %}
+
+{% macro clean_email(column) -%} nullif(lower(trim({{ column }})), '') {%- endmacro %}
+
+{#
+  A vendor's time (ISO with any offset, or epoch milliseconds) as a UTC timestamp; null when
+  it cannot be one, so that one impossible date never stops the rest.
+#}
+{% macro clean_time(column) -%}
+    case
+        when regexp_full_match({{ column }}, '\d{12,13}')
+        then make_timestamp(try_cast({{ column }} as bigint) * 1000)
+        when
+            regexp_matches({{ column }}, '^(19|20)\d\d-')
+        then
+            timezone(
+                'UTC',
+                try_cast(
+                    regexp_replace({{ column }}, '([+-]\d\d)(\d\d)$', '\1:\2') as timestamptz
+                )
+            )
+    end
+{%- endmacro %}
+
+{# The host of an address or e-mail without www, or null. #}
+{% macro domain_of(column) -%}
+    nullif(
+        regexp_replace(
+            regexp_extract(
+                lower(trim({{ column }})), '^(?:[a-z]+://)?(?:[^/@]*@)?([^/:?#]+)', 1
+            ),
+            '^www\.',
+            ''
+        ),
+        ''
+    )
+{%- endmacro %}

@@ -1,0 +1,88 @@
+-- One row per Salesforce lead, deleted and converted ones included.
+{{ config(touched="self") }}
+{%- set shape = {
+    "Id": "VARCHAR",
+    "FirstName": "VARCHAR",
+    "LastName": "VARCHAR",
+    "Company": "VARCHAR",
+    "Email": "VARCHAR",
+    "Title": "VARCHAR",
+    "Phone": "VARCHAR",
+    "Website": "VARCHAR",
+    "LeadSource": "VARCHAR",
+    "Status": "VARCHAR",
+    "Industry": "VARCHAR",
+    "Country": "VARCHAR",
+    "State": "VARCHAR",
+    "City": "VARCHAR",
+    "OwnerId": "VARCHAR",
+    "ConvertedDate": "VARCHAR",
+    "ConvertedAccountId": "VARCHAR",
+    "ConvertedContactId": "VARCHAR",
+    "ConvertedOpportunityId": "VARCHAR",
+    "MasterRecordId": "VARCHAR",
+    "DisqualificationReason__c": "VARCHAR",
+    "CreatedDate": "VARCHAR",
+    "SystemModstamp": "VARCHAR",
+    "LastModifiedById": "VARCHAR",
+    "baton_lead_key__c": "VARCHAR",
+    "baton_score_reasons__c": "VARCHAR",
+    "baton_trigger__c": "VARCHAR",
+    "baton_trigger_at__c": "VARCHAR",
+    "baton_sla_due_at__c": "VARCHAR",
+    "baton_context_gaps__c": "VARCHAR",
+    "baton_policy_version__c": "VARCHAR",
+    "NumberOfEmployees": "BIGINT",
+    "IsConverted": "BOOLEAN",
+    "HasOptedOutOfEmail": "BOOLEAN",
+    "baton_score__c": "DOUBLE"
+} -%}
+with
+    source as (
+        select *
+        from {{ newest_versions(source("raw_salesforce", "salesforce__leads"), shape) }}
+    ),
+    renamed as (
+        select
+            'salesforce:lead:' || _key as record_key,
+            _key as lead_id,
+            {{ clean_email('record."Email"') }} as email,
+            {{ clean_text('record."FirstName"') }} as first_name,
+            {{ clean_text('record."LastName"') }} as last_name,
+            {{ clean_text('record."Title"') }} as job_title,
+            {{ clean_text('record."Company"') }} as company_name,
+            {{ clean_text('record."Website"') }} as website,
+            {{ clean_text('record."Phone"') }} as phone,
+            {{ clean_text('record."Country"') }} as country,
+            {{ clean_text('record."State"') }} as state,
+            {{ clean_text('record."City"') }} as city,
+            {{ clean_text('record."Industry"') }} as industry,
+            record."NumberOfEmployees" as employee_count,
+            record."LeadSource" as lead_source,
+            record."Status" as status,
+            {{ clean_text('record."DisqualificationReason__c"') }} as disqualification_reason,
+            record."OwnerId" as owner_id,
+            coalesce(record."IsConverted", false) as is_converted,
+            record."ConvertedContactId" as converted_contact_id,
+            record."ConvertedAccountId" as converted_account_id,
+            record."ConvertedOpportunityId" as converted_opportunity_id,
+            record."MasterRecordId" as master_record_id,
+            coalesce(record."HasOptedOutOfEmail", false) as has_opted_out,
+            record."baton_lead_key__c" as baton_lead_key,
+            record."baton_score__c" as baton_score,
+            record."baton_score_reasons__c" as baton_score_reasons,
+            record."baton_trigger__c" as baton_trigger,
+            {{ clean_time('record."baton_trigger_at__c"') }} as baton_trigger_at,
+            {{ clean_time('record."baton_sla_due_at__c"') }} as baton_sla_due_at,
+            record."baton_context_gaps__c" as baton_context_gaps,
+            record."LastModifiedById" as modified_by_id,
+            {{ clean_time('record."ConvertedDate"') }} as converted_at,
+            {{ clean_time('record."CreatedDate"') }} as created_at,
+            {{ clean_time('record."SystemModstamp"') }} as modified_at,
+            _is_deleted as is_deleted,
+            _seq,
+            _extracted_at
+        from source
+    )
+select *
+from renamed
