@@ -1,0 +1,138 @@
+-- One row per lead: all we know of it before it is judged.
+{{ config(access="public") }}
+-- depends_on: {{ ref('leads_touched') }}
+with
+    described as (select * from {{ ref("int_leads__described") }} {{ where_touched() }}),
+    in_crm as (select * from {{ ref("int_leads__in_crm") }}),
+    triggered as (select * from {{ ref("int_leads__triggered") }}),
+    interactions as (select * from {{ ref("int_leads__interactions") }}),
+    accounts as (select * from {{ ref("accounts") }}),
+    stages as (select * from {{ ref("lifecycle_stages") }}),
+    channels as (select * from {{ ref("channels") }}),
+    sources as (
+        select distinct
+            first_touch_source_as_named as source,
+            lower(trim(first_touch_source_detail)) as detail
+        from described
+    ),
+    channelled as (
+        select sources.source, sources.detail, channels.channel
+        from sources
+        inner join
+            channels
+            on (channels.source is null or channels.source = sources.source)
+            and (channels.source_detail is null or channels.source_detail = sources.detail)
+        qualify
+            row_number() over (
+                partition by sources.source, sources.detail order by channels.priority
+            )
+            = 1
+    ),
+    crm_stages as (
+        select
+            evidence.lead_key,
+            arg_max(evidence.lifecycle_stage, stages.stage_rank) as crm_stage,
+            bool_or(stages.is_mql_or_later) as is_mql_in_crm,
+            min(evidence.entered_at) filter (where stages.is_mql_or_later) as mql_in_crm_at,
+            max(evidence.entered_at) filter (where stages.lifecycle_stage = 'disqualified')
+                as disqualified_at
+        from {{ ref("lead_crm_evidence") }} as evidence
+        inner join stages on evidence.lifecycle_stage = stages.lifecycle_stage
+        group by evidence.lead_key
+    ),
+    -- Of earlier runs only: this run's decisions come after its profiles.
+    decisions as (
+        select
+            lead_key,
+            bool_or(decision = 'mql') as is_handed_over,
+            bool_or(decision = 'adopted') as is_adopted,
+            min(as_of) as decided_at
+        from {{ source("ops", "decisions") }}
+        where as_of < {{ as_of() }}
+        group by lead_key
+    ),
+    assignments as (
+        select lead_key, arg_max(owner_id, as_of) as owner_id, max(as_of) as owner_assigned_at
+        from {{ source("ops", "assignments") }}
+        where as_of < {{ as_of() }}
+        group by lead_key
+    )
+select
+    described.lead_key,
+    described.email,
+    described.first_name,
+    described.last_name,
+    described.full_name,
+    described.job_title,
+    described.company_name,
+    described.company_domain,
+    described.employee_count,
+    described.industry,
+    described.country,
+    described.region,
+    described.phone,
+    described.technology_stack,
+    described.buying_role,
+    described.is_free_mail,
+    described.is_competitor,
+    described.has_opted_out,
+    described.has_two_names,
+    described.account_key,
+    accounts.account_name,
+    accounts.owner_id as account_owner_id,
+    accounts.opportunity_owner_id,
+    coalesce(in_crm.crm_lead_owner_id, in_crm.map_owner_id) as current_owner_id,
+    described.hubspot_contact_id,
+    in_crm.crm_lead_id as salesforce_lead_id,
+    in_crm.crm_contact_id as salesforce_contact_id,
+    in_crm.is_converted,
+    in_crm.duplicate_count::integer as duplicate_count,
+    in_crm.lead_status,
+    in_crm.disposition,
+    in_crm.disposition_reason,
+    coalesce(crm_stages.crm_stage, 'lead') as crm_stage,
+    coalesce(crm_stages.is_mql_in_crm, false) as is_mql_in_crm,
+    crm_stages.mql_in_crm_at,
+    -- Worked: not won, and not turned down unless it has come back since.
+    coalesce(crm_stages.crm_stage, 'lead') <> 'customer'
+    and (
+        in_crm.lead_status <> 'disqualified'
+        or coalesce(triggered.trigger_at > crm_stages.disqualified_at, false)
+    ) as is_open,
+    triggered.trigger_key,
+    triggered.trigger_type,
+    triggered.trigger_asset,
+    triggered.trigger_url,
+    triggered.trigger_at,
+    triggered.trigger_landed_at,
+    triggered.recent_touches,
+    coalesce(triggered.touch_count_7d, 0) as touch_count_7d,
+    triggered.last_contents,
+    triggered.submitted_form,
+    coalesce(triggered.page_view_count, 0) as page_view_count,
+    coalesce(triggered.download_count, 0) as download_count,
+    coalesce(triggered.email_open_count, 0) as email_open_count,
+    interactions.previous_interactions,
+    channelled.channel as first_touch_source,
+    described.first_touch_source_detail,
+    described.first_touch_campaign,
+    described.first_touch_at,
+    described.lead_at,
+    coalesce(in_crm.map_record_url, in_crm.crm_lead_id, in_crm.crm_contact_id) as record_url,
+    coalesce(decisions.is_handed_over, false) as is_handed_over,
+    coalesce(decisions.is_adopted, false) as is_adopted,
+    decisions.decided_at,
+    assignments.owner_id,
+    assignments.owner_assigned_at
+from described
+left join in_crm on described.lead_key = in_crm.lead_key
+left join triggered on described.lead_key = triggered.lead_key
+left join interactions on described.lead_key = interactions.lead_key
+left join accounts on described.account_key = accounts.account_key
+left join crm_stages on described.lead_key = crm_stages.lead_key
+left join decisions on described.lead_key = decisions.lead_key
+left join assignments on described.lead_key = assignments.lead_key
+left join
+    channelled
+    on described.first_touch_source_as_named is not distinct from channelled.source
+    and lower(trim(described.first_touch_source_detail)) is not distinct from channelled.detail

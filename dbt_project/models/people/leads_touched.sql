@@ -1,0 +1,207 @@
+-- One row per lead to recompute in this run and cause: new facts, ledger rows, time, policy.
+{{ config(materialized="table", access="public") }}
+{%- set everything = flags.FULL_REFRESH %}
+{%- set profiles_before = previous(
+    "people",
+    "lead_profiles",
+    {"lead_key": "varchar", "company_domain": "varchar", "account_key": "varchar"},
+) %}
+{%- set scores_before = previous(
+    "scoring", "lead_scores", {"lead_key": "varchar", "next_change_at": "timestamp"}
+) %}
+{%- set routes_before = previous("routing", "lead_routes", {"lead_key": "varchar"}) %}
+{%- set lifecycle_before = previous(
+    "lifecycle", "lead_lifecycle", {"lead_key": "varchar", "next_change_at": "timestamp"}
+) %}
+with
+    people as (select record_key, lead_key, record_id, email from {{ ref("people") }}),
+    affected as (select * from {{ ref("int_people__affected") }}),
+    profiles_before as (select * from {{ profiles_before }}),
+    new_submissions as (
+        select email
+        from {{ ref("stg_hubspot__form_submissions") }}
+        where _seq > {{ built("seq") }}
+    ),
+    new_email_events as (
+        select email
+        from {{ ref("stg_hubspot__email_events") }}
+        where _seq > {{ built("seq") }}
+    ),
+    new_page_events as (
+        select contact_record_key
+        from {{ ref("stg_hubspot__page_events") }}
+        where _seq > {{ built("seq") }}
+    ),
+    new_activities as (
+        select who_id
+        from {{ ref("stg_salesforce__tasks") }}
+        where _seq > {{ built("seq") }}
+        union
+        select who_id
+        from {{ ref("stg_salesforce__events") }}
+        where _seq > {{ built("seq") }}
+    ),
+    active_leads as (
+        select people.lead_key
+        from people
+        inner join new_activities on people.record_id = new_activities.who_id
+    ),
+    new_opportunities as (
+        select opportunity_id, account_id
+        from {{ ref("stg_salesforce__opportunities") }}
+        where _seq > {{ built("seq") }}
+    ),
+    changed_roles as (
+        select roles.contact_id
+        from {{ ref("stg_salesforce__opportunity_contact_roles") }} as roles
+        left join
+            new_opportunities on roles.opportunity_id = new_opportunities.opportunity_id
+        where
+            roles._seq > {{ built("seq") }}
+            or new_opportunities.opportunity_id is not null
+    ),
+    changed_accounts as (
+        select 'salesforce:' || account_id as account_key, domain
+        from {{ ref("stg_salesforce__accounts") }}
+        where
+            _seq > {{ built("seq") }}
+            or account_id in (select account_id from new_opportunities)
+            or account_id in (
+                select account_id
+                from {{ ref("stg_salesforce__contacts") }}
+                where _seq > {{ built("seq") }}
+            )
+    ),
+    names_changed as (
+        select 1
+        from {{ ref("stg_hubspot__forms") }}
+        where _seq > {{ built("seq") }}
+        union all
+        select 1
+        from {{ ref("stg_salesforce__identity") }}
+        where _seq > {{ built("seq") }}
+    ),
+    renamed_campaigns as (
+        select campaign_id
+        from {{ ref("stg_hubspot__email_campaigns") }}
+        where _seq > {{ built("seq") }}
+    ),
+    policy as (
+        select current.policy_version is distinct from last.policy_version as is_new
+        from {{ ref("policy_version") }} as current
+        left join
+            (
+                select arg_max(policy_version, as_of) as policy_version
+                from {{ source("raw", "builds") }}
+            ) as last
+            on true
+    ),
+    ledger_rows as (
+        select lead_key
+        from {{ source("ops", "decisions") }}
+        where as_of >= {{ built("as_of") }}
+        union
+        select lead_key
+        from {{ source("ops", "assignments") }}
+        where as_of >= {{ built("as_of") }}
+        union
+        select lead_key
+        from {{ source("ops", "receipts") }}
+        where as_of >= {{ built("as_of") }}
+        union
+        select lead_key
+        from {{ source("quality", "context_checks") }}
+        where as_of > {{ built("as_of") }}
+    ),
+    -- What was not accepted is tried again in every run until it is.
+    outstanding as (
+        select lead_key
+        from {{ source("ops", "receipts") }}
+        group by lead_key, target, row_key
+        having arg_max(status, receipt_seq) <> 'accepted'
+    ),
+    touched as (
+        select people.lead_key, 'record' as cause
+        from people
+        inner join affected on people.record_key = affected.record_key
+        union
+        select lead_key_before as lead_key, 'joined or split' as cause
+        from affected
+        where lead_key_before is not null
+        union
+        select people.lead_key, 'submission' as cause
+        from people
+        inner join new_submissions on people.email = new_submissions.email
+        union
+        select people.lead_key, 'page view' as cause
+        from people
+        inner join new_page_events on people.record_key = new_page_events.contact_record_key
+        union
+        select people.lead_key, 'e-mail' as cause
+        from people
+        inner join new_email_events on people.email = new_email_events.email
+        union
+        select people.lead_key, 'e-mail' as cause
+        from people
+        inner join {{ ref("stg_hubspot__email_events") }} as events on people.email = events.email
+        inner join renamed_campaigns on events.campaign_id = renamed_campaigns.campaign_id
+        union
+        select lead_key, 'activity' as cause
+        from active_leads
+        union
+        -- What we did with one person of an account is told to the others' reps.
+        select others.lead_key, 'activity in the account' as cause
+        from profiles_before as others
+        inner join profiles_before as active on others.account_key = active.account_key
+        inner join active_leads on active.lead_key = active_leads.lead_key
+        union
+        select people.lead_key, 'opportunity' as cause
+        from people
+        inner join changed_roles on people.record_id = changed_roles.contact_id
+        union
+        select people.lead_key, 'opportunity' as cause
+        from people
+        inner join
+            {{ ref("stg_salesforce__leads") }} as leads on people.record_key = leads.record_key
+        inner join
+            new_opportunities on leads.converted_opportunity_id = new_opportunities.opportunity_id
+        union
+        select profiles_before.lead_key, 'account' as cause
+        from profiles_before
+        inner join changed_accounts on profiles_before.account_key = changed_accounts.account_key
+        union
+        select profiles_before.lead_key, 'account' as cause
+        from profiles_before
+        inner join changed_accounts on profiles_before.company_domain = changed_accounts.domain
+        union
+        select lead_key, 'ledger' as cause
+        from ledger_rows
+        union
+        select lead_key, 'not written yet' as cause
+        from outstanding
+        union
+        select lead_key, 'clock' as cause
+        from {{ scores_before }}
+        where next_change_at <= {{ as_of() }}
+        union
+        select lead_key, 'clock' as cause
+        from {{ lifecycle_before }}
+        where next_change_at <= {{ as_of() }}
+        union
+        select lead_key, 'waiting for an owner' as cause
+        from {{ routes_before }}
+        union
+        select lead_key, 'policy' as cause
+        from people
+        where (select is_new from policy) or {{ "true" if everything else "false" }}
+        union
+        select lead_key, 'source names' as cause
+        from people
+        where exists (select 1 from names_changed)
+        {% if not everything %}
+            union {{ unfinished("leads_touched", {"lead_key": "varchar", "cause": "varchar"}) }}
+        {% endif %}
+    )
+select lead_key, string_agg(distinct cause, ', ' order by cause) as cause, {{ as_of() }} as as_of
+from touched
+group by lead_key
