@@ -1,0 +1,89 @@
+-- One row per Salesforce lead to create or update, holding only what differs from the CRM.
+{%- set fields = [
+    {"name": "baton_lead_key__c"},
+    {"name": "OwnerId"},
+    {"name": "baton_score__c", "type": "integer"},
+    {"name": "baton_score_reasons__c"},
+    {"name": "baton_trigger__c"},
+    {"name": "baton_trigger_at__c"},
+    {"name": "baton_sla_due_at__c"},
+    {"name": "baton_context_gaps__c"},
+] %}
+with
+    leads as (
+        select *
+        from {{ ref("int_leads__handed_over") }}
+        -- Converted leads are read-only; a person known as a contact gets no second record.
+        where open_lead_id is not null or is_to_create or (who_id like '00Q%')
+    ),
+    wanted as (
+        select
+            lead_key as row_key,
+            lead_key,
+            lead_key as "baton_lead_key__c",
+            owner_id as "OwnerId",
+            icp_score::varchar as "baton_score__c",
+            left(score_reasons, 30000) as "baton_score_reasons__c",
+            left(concat_ws(': ', trigger_type, trigger_asset), 255) as "baton_trigger__c",
+            {{ salesforce_time("trigger_at") }} as "baton_trigger_at__c",
+            {{ salesforce_time("sla_due_at") }} as "baton_sla_due_at__c",
+            left(context_gaps, 255) as "baton_context_gaps__c"
+        from leads
+    ),
+    staged as (
+        select
+            leads.lead_key as row_key,
+            crm._extracted_at,
+            crm.baton_lead_key as "baton_lead_key__c",
+            crm.owner_id as "OwnerId",
+            crm.baton_score::integer::varchar as "baton_score__c",
+            crm.baton_score_reasons as "baton_score_reasons__c",
+            crm.baton_trigger as "baton_trigger__c",
+            {{ salesforce_time("crm.baton_trigger_at") }} as "baton_trigger_at__c",
+            {{ salesforce_time("crm.baton_sla_due_at") }} as "baton_sla_due_at__c",
+            crm.baton_context_gaps as "baton_context_gaps__c"
+        from leads
+        inner join
+            {{ ref("stg_salesforce__leads") }} as crm
+            on leads.open_lead_id = crm.lead_id
+            and not crm.is_converted
+            and not crm.is_deleted
+    ),
+    {{ outgoing_fields("salesforce", "lead", fields) }},
+    policy as (select policy_version from {{ ref("policy_version") }})
+select
+    differing.row_key as "baton_lead_key__c",
+    coalesce(leads.open_lead_id, differing.vendor_id) as "Id",
+    case when is_creation then leads.first_name end as "FirstName",
+    case
+        when is_creation
+        then coalesce(leads.last_name, leads.full_name, split_part(leads.email, '@', 1))
+    end as "LastName",
+    case
+        when is_creation
+        then left(coalesce(leads.company_name, leads.company_domain, '[not provided]'), 255)
+    end as "Company",
+    case when is_creation then leads.email end as "Email",
+    case when is_creation then left(leads.job_title, 128) end as "Title",
+    case when is_creation then left(leads.phone, 40) end as "Phone",
+    case when is_creation then leads.first_touch_source end as "LeadSource",
+    differing."OwnerId",
+    differing."baton_score__c"::integer as "baton_score__c",
+    differing."baton_score_reasons__c",
+    differing."baton_trigger__c",
+    differing."baton_trigger_at__c",
+    differing."baton_sla_due_at__c",
+    differing."baton_context_gaps__c",
+    -- The version that explains a value travels with it, and never on its own.
+    policy.policy_version as "baton_policy_version__c",
+    differing.lead_key as _lead_key,
+    {{ held_before(fields) }} as _before
+from
+    (
+        select *, not is_staged and vendor_id is null as is_creation
+        from differing
+    ) as differing
+inner join leads on differing.lead_key = leads.lead_key
+cross join policy
+-- Fail closed: no row leaves without an owner behind it.
+where {{ anything_differs(fields) }} and leads.owner_id is not null
