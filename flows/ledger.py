@@ -1,0 +1,389 @@
+"""The door to the ledger: facts that cannot be recomputed, appended and never changed.
+
+Each fact has a key under which a second attempt adds nothing. What leaves the house is two rows:
+the intent before, the outcome after; the last row of a receipt counts.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flows.connectors.base import Receipt, Reject
+from flows.errors import mask
+from flows.warehouse import Landed, Warehouse
+
+PERSON_TABLES = {
+    "hubspot__contacts": "hubspot:contact",
+    "salesforce__leads": "salesforce:lead",
+    "salesforce__contacts": "salesforce:contact",
+}
+
+
+class Ledger:
+    """The ledger of an open warehouse, for one run."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self.run_id = ""
+        self.as_of = datetime(1970, 1, 1)
+
+    # --- runs ---------------------------------------------------------------------------------
+
+    def begin(self, now: datetime, go_live_at: datetime | None) -> None:
+        """Fix the run's now and record that it began.
+
+        The run's now is later than that of every run before it, whatever the clock says: rows of
+        two runs are told apart by it. The first run's ``go_live_at`` counts for good.
+        """
+        last = self._warehouse.value("select max(as_of) from ledger.ops.runs")
+        as_of = now.astimezone(UTC).replace(tzinfo=None)
+        if last is not None and as_of <= last:
+            as_of = last + timedelta(microseconds=1)
+        live = as_of if go_live_at is None else go_live_at.astimezone(UTC).replace(tzinfo=None)
+        self.as_of = as_of
+        self.run_id = f"{as_of:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+        self._run("begun", live, None)
+
+    def end(self, phase: str, summary: dict[str, Any]) -> None:
+        """Record how the run ended."""
+        self._run(phase, None, summary)
+
+    def _run(self, phase: str, live: datetime | None, summary: dict[str, Any] | None) -> None:
+        self._warehouse.execute(
+            "insert into ledger.ops.runs values (?, ?, ?, ?, ?, ?)",
+            [
+                self.run_id,
+                phase,
+                self.as_of,
+                live,
+                None if summary is None else json.dumps(summary, default=str),
+                _clock(),
+            ],
+        )
+
+    # --- facts of one run ---------------------------------------------------------------------
+
+    def mint_lead_keys(self) -> int:
+        """Give a key to every person record seen for the first time; returns how many.
+
+        Second run: none, a record has its key for good. The number in a key is the order of
+        minting and says nothing about the person.
+        """
+        union = " union all ".join(
+            f"select '{name}:' || _key as record_key, min(_seq) as seq from raw.{table} group by _key"
+            for table, name in PERSON_TABLES.items()
+        )
+        before = self._count("ops.lead_keys")
+        self._warehouse.execute(
+            f"""
+            insert into ledger.ops.lead_keys
+            with
+                last as (select coalesce(max(minted_seq), 0) as seq from ledger.ops.lead_keys),
+                unknown as (
+                    from ({union}) as seen
+                    anti join ledger.ops.lead_keys as known using (record_key)
+                ),
+                numbered as (
+                    select record_key, last.seq + row_number() over (order by unknown.seq) as number
+                    from unknown, last
+                )
+            select record_key, printf('L%08d', number), number, $1::timestamp, $2
+            from numbered
+            """,
+            [self.as_of, self.run_id],
+        )
+        return self._count("ops.lead_keys") - before
+
+    def count_stream(self, address: str, landed: Landed, seconds: float) -> int:
+        """Record what a pull brought and set aside what could not be read; returns what is new
+        in quarantine."""
+        set_aside = self.quarantine(address, landed.rejects)
+        self._append(
+            "ops.stream_counts",
+            [
+                {
+                    "address": address,
+                    "pulled": landed.pulled,
+                    "landed": landed.landed,
+                    "quarantined": set_aside,
+                    "seconds": seconds,
+                }
+            ],
+        )
+        return set_aside
+
+    def quarantine(self, address: str, rejects: Iterable[Reject]) -> int:
+        """Keep records that could not be read, once per record and reason; returns the new ones."""
+        known = {
+            (row["record_key"], row["reason"])
+            for row in self._warehouse.rows(
+                "select record_key, reason from ledger.ops.quarantine where address = ?", [address]
+            )
+        }
+        fresh = {
+            (reject.key, reject.reason): reject
+            for reject in rejects
+            if (reject.key, reject.reason) not in known
+        }
+        return self._append(
+            "ops.quarantine",
+            [
+                {
+                    "address": address,
+                    "record_key": key,
+                    "reason": reason,
+                    "payload": reject.payload.decode("utf-8", "replace"),
+                }
+                for (key, reason), reject in fresh.items()
+            ],
+        )
+
+    def checks(self, checks: Sequence[dict[str, Any]], gaps: Sequence[dict[str, Any]], suite: str) -> int:
+        """Record checks whose answer is not the one already held, with their gaps."""
+        fields: dict[str, list[str]] = {}
+        for gap in gaps:
+            if gap["severity"] != "info":
+                fields.setdefault(gap["lead_key"], []).append(gap["field"])
+        held = {
+            row["lead_key"]: (row["status"], row["gaps"], row["suite_hash"])
+            for row in self._warehouse.rows(
+                "select lead_key, arg_max(status, as_of) as status, arg_max(gaps, as_of) as gaps, "
+                "arg_max(suite_hash, as_of) as suite_hash "
+                "from ledger.quality.context_checks group by lead_key"
+            )
+        }
+        fresh: dict[str, str] = {}
+        rows = []
+        for check in checks:
+            key = check["lead_key"]
+            listed = ", ".join(fields.get(key, ())) or None
+            if held.get(key) == (check["status"], listed, suite):
+                continue
+            fresh[key] = f"{key}@{self.run_id}"
+            rows.append(
+                {
+                    "check_id": fresh[key],
+                    "lead_key": key,
+                    "status": check["status"],
+                    "gaps": listed,
+                    "suite_hash": suite,
+                }
+            )
+        added = self._append("quality.context_checks", rows)
+        self._append(
+            "quality.context_gaps",
+            [
+                {"check_id": fresh[gap["lead_key"]], **gap}
+                for gap in gaps
+                if gap["lead_key"] in fresh
+            ],
+        )
+        return added
+
+    def adopt(self) -> int:
+        """Record what was ripe before go-live or stood in the CRM: as it is, and nobody is told.
+
+        Second run: none, a lead is adopted once.
+        """
+        before = self._count("ops.decisions")
+        self._warehouse.execute(
+            """
+            insert into ledger.ops.decisions
+            select
+                lead_key || ':adopted', lead_key, 'adopted',
+                case when is_mql_in_crm then mql_in_crm_at end,
+                icp_score, fit_points, intent_points, score_reasons,
+                trigger_type, trigger_asset, trigger_url, trigger_at,
+                context_status, context_gaps, 'adopted', policy_version,
+                $1::timestamp, $2, $3::timestamp
+            from routing.lead_routes, policy.policy_version
+            where
+                decision = 'adopted'
+                and lead_key || ':adopted' not in (select decision_key from ledger.ops.decisions)
+            """,
+            [self.as_of, self.run_id, _clock()],
+        )
+        return self._count("ops.decisions") - before
+
+    def credits(self) -> dict[str, int]:
+        """Return every rep's fair-draw credit as the last draw left it."""
+        return {
+            row["rep_id"]: int(row["credit"])
+            for row in self._warehouse.rows(
+                """
+                select entry.key as rep_id, arg_max(entry.value, draw_number)::bigint as credit
+                from ledger.ops.assignments, json_each(credits_after) as entry
+                where credits_after is not null
+                group by entry.key
+                """
+            )
+        }
+
+    def hand_over(
+        self, decisions: Sequence[dict[str, Any]], assignments: Sequence[dict[str, Any]]
+    ) -> None:
+        """Record decisions and their owners in one transaction, before anything leaves."""
+        number = int(
+            self._warehouse.value(
+                "select coalesce(max(draw_number), 0) from ledger.ops.assignments"
+            )
+        )
+        stamp = {"recorded_at": _clock()}
+        self._warehouse.execute("begin")
+        try:
+            self._append("ops.decisions", [{**row, **stamp} for row in decisions])
+            self._append(
+                "ops.assignments",
+                [
+                    {**row, **stamp, "draw_number": number + at}
+                    for at, row in enumerate(assignments, 1)
+                ],
+            )
+            self._warehouse.execute("commit")
+        except BaseException:
+            self._warehouse.execute("rollback")
+            raise
+
+    def keep_policy(self, tables: Sequence[str]) -> None:
+        """Keep the rows of a policy version the first time it is in force."""
+        version = self._warehouse.value("select policy_version from policy.policy_version")
+        if self._warehouse.value(
+            "select count(*) from ledger.ops.policy_versions where policy_version = ?", [version]
+        ):
+            return
+        for table in tables:
+            self._warehouse.execute(
+                f"insert into ledger.ops.policy_versions "
+                f"select ?, ?, to_json({table}), ?::timestamp, ? from policy.{table} as {table}",
+                [version, table, self.as_of, self.run_id],
+            )
+
+    # --- receipts -----------------------------------------------------------------------------
+
+    def intend(self, target: str, key: str, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+        """Record what is about to be sent; returns the receipt of each row by its key."""
+        receipts = {str(row[key]): f"{target}:{row[key]}@{self.run_id}" for row in rows}
+        self._receipts(
+            {
+                "receipt_id": receipts[str(row[key])],
+                "target": target,
+                "row_key": str(row[key]),
+                "lead_key": row["_lead_key"],
+                "status": "intent",
+                "sent": json.dumps(_sent(row), default=str),
+                "before": row["_before"],
+                "vendor_id": None,
+                "reason": None,
+            }
+            for row in rows
+        )
+        return receipts
+
+    def outcome(
+        self, target: str, rows: dict[str, dict[str, Any]], outcomes: Iterable[Receipt]
+    ) -> None:
+        """Record what became of rows: the vendor's words, never more than it acknowledged."""
+        self._receipts(
+            {
+                "receipt_id": f"{target}:{outcome.key}@{self.run_id}",
+                "target": target,
+                "row_key": outcome.key,
+                "lead_key": rows[outcome.key]["_lead_key"],
+                "status": outcome.status,
+                "sent": json.dumps(_sent(rows[outcome.key]), default=str),
+                "before": rows[outcome.key]["_before"],
+                "vendor_id": outcome.vendor_id,
+                "reason": None if outcome.reason is None else mask(outcome.reason)[:500],
+            }
+            for outcome in outcomes
+        )
+
+    def settle(self, receipt: dict[str, Any], outcome: Receipt) -> None:
+        """Record what was found out later about an attempt whose end was not known."""
+        self._receipts(
+            [
+                {
+                    **{
+                        name: receipt[name]
+                        for name in ("receipt_id", "target", "row_key", "lead_key", "sent", "before")
+                    },
+                    "status": outcome.status,
+                    "vendor_id": outcome.vendor_id,
+                    "reason": outcome.reason,
+                }
+            ]
+        )
+
+    def unsettled(self, targets: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the last row of every receipt whose end is not known."""
+        return self._warehouse.rows(
+            """
+            select * from ledger.ops.receipts
+            where target in (select unnest(?::varchar[]))
+            qualify row_number() over (partition by target, row_key order by receipt_seq desc) = 1
+                and status in ('intent', 'unknown')
+            """,
+            [list(targets)],
+        )
+
+    def _receipts(self, rows: Iterable[dict[str, Any]]) -> None:
+        last = int(
+            self._warehouse.value(
+                "select coalesce(max(receipt_seq), 0) from ledger.ops.receipts"
+            )
+        )
+        self._append(
+            "ops.receipts",
+            [
+                {"receipt_seq": last + at, **row, "recorded_at": _clock()}
+                for at, row in enumerate(rows, 1)
+            ],
+        )
+
+    # --- appending ----------------------------------------------------------------------------
+
+    def _count(self, table: str) -> int:
+        return int(self._warehouse.value(f"select count(*) from ledger.{table}"))
+
+    def _append(self, table: str, rows: Sequence[dict[str, Any]]) -> int:
+        """Insert rows by column name, stamped with the run."""
+        if not rows:
+            return 0
+        stamped = [{**row, "as_of": self.as_of, "run_id": self.run_id} for row in rows]
+        names = list(stamped[0])
+        described = {
+            row["column_name"]: row["data_type"]
+            for row in self._warehouse.rows(
+                "select column_name, data_type from duckdb_columns() "
+                "where database_name = 'ledger' and schema_name || '.' || table_name = ?",
+                [table],
+            )
+        }
+        # Text of a JSON column is a document, not a string that looks like one.
+        documents = [name for name in names if described[name] == "JSON"]
+        for row in stamped:
+            row.update(
+                {name: json.loads(row[name]) for name in documents if isinstance(row[name], str)}
+            )
+        # One document for many rows: a row at a time costs a millisecond each.
+        shape = json.dumps([{name: described[name] for name in names}])
+        self._warehouse.execute(
+            f"insert into ledger.{table} by name "
+            f"select unnest(from_json(?::json, '{shape}'), recursive := true)",
+            [json.dumps(stamped, default=str)],
+        )
+        return len(stamped)
+
+
+def _sent(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value for name, value in row.items() if value is not None and not name.startswith("_")
+    }
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

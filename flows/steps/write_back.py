@@ -1,0 +1,156 @@
+"""Send what the ``sync_`` tables list, row by row acknowledged.
+
+The order is always intent, send, outcome: whatever dies in between leaves a row that says so. The
+tables are read one after another in the order they depend on each other, so an errand follows its
+record and a message follows both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from flows.connectors.base import Connector, Receipt, Row
+from flows.errors import SourceError, mask
+from flows.ledger import Ledger
+from flows.warehouse import Warehouse
+
+BATCH = 200
+MESSAGES = ("slack.message", "smtp.message")
+FALL_BACK = "users_not_found"
+
+
+@dataclass(slots=True)
+class Written:
+    """Counts of rows by target, and the sentences a person should read."""
+
+    accepted: dict[str, int] = field(default_factory=dict)
+    messages: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    troubles: list[str] = field(default_factory=list)
+
+
+class Finds(Protocol):
+    """A connector that can say whether a message was sent."""
+
+    def find(self, message_key: str, user_email: str) -> Receipt | None:
+        """Return the receipt of a message, or None where there is none."""
+
+
+Push = Callable[[Connector, str, str, Sequence[Row]], Iterator[Receipt]]
+
+
+def push(connector: Connector, object_name: str, key: str, rows: Sequence[Row]) -> Iterator[Receipt]:
+    """Send rows through their connector."""
+    return connector.push(object_name, key, rows)
+
+
+def pretend(
+    connector: Connector, object_name: str, key: str, rows: Sequence[Row]
+) -> Iterator[Receipt]:
+    """Send nothing and accept everything: a dry run, on copies of the stores."""
+    for row in rows:
+        yield Receipt(str(row[key]), "accepted", vendor_id=row.get("Id") or f"00Qdry{row[key]}")
+
+
+def targets(warehouse: Warehouse) -> list[tuple[str, str, str]]:
+    """Name every ``sync_<system>__<object>``: table, system and object, in the order to send."""
+    found = []
+    for node in warehouse.nodes("write_back"):
+        if node["name"].startswith("sync_"):
+            system, _, object_name = node["name"].removeprefix("sync_").partition("__")
+            found.append((node["name"], system, object_name))
+    return found
+
+
+def settle_unknown(warehouse: Warehouse, ledger: Ledger, connectors: dict[str, Connector]) -> int:
+    """Ask the vendor about messages whose end is not known; returns how many still are not.
+
+    Writes to records need no asking: sent again they change nothing. A mail server cannot be asked.
+    """
+    open_ones = 0
+    for receipt in ledger.unsettled(MESSAGES):
+        connector = connectors[receipt["target"].partition(".")[0]]
+        find = getattr(connector, "find", None)
+        owner = warehouse.value(
+            "select users.email from ledger.ops.assignments as assignments "
+            "join staging.stg_salesforce__users as users on assignments.owner_id = users.user_id "
+            "where assignments.assignment_key = ?",
+            [receipt["row_key"]],
+        )
+        if find is None or owner is None:
+            open_ones += 1
+            continue
+        found = find(receipt["row_key"], owner)
+        ledger.settle(
+            receipt, found or Receipt(receipt["row_key"], "rejected", reason="was never sent")
+        )
+    return open_ones
+
+
+def send_table(
+    warehouse: Warehouse,
+    ledger: Ledger,
+    connectors: dict[str, Connector],
+    table: str,
+    system: str,
+    object_name: str,
+    written: Written,
+    send: Push = push,
+) -> None:
+    """Send the rows of one ``sync_`` table and record what became of each.
+
+    Second run: the table no longer lists what was accepted. Nothing raises for a row; what the
+    vendor refused is counted and told, and the other rows go on.
+    """
+    rows = warehouse.rows(f"select * from write_back.{table}")
+    if not rows:
+        return
+    key, target = next(iter(rows[0])), f"{system}.{object_name}"
+    for start in range(0, len(rows), BATCH):
+        batch = {str(row[key]): row for row in rows[start : start + BATCH]}
+        ledger.intend(target, key, list(batch.values()))
+        outcomes: dict[str, Receipt] = {}
+        try:
+            for receipt in send(connectors[system], object_name, key, _outward(batch)):
+                outcomes[receipt.key] = receipt
+        except SourceError as error:
+            written.troubles.append(str(error))
+        except BaseException:
+            # Being stopped is no reason to forget what the vendor acknowledged.
+            ledger.outcome(target, batch, outcomes.values())
+            raise
+        for missing in batch.keys() - outcomes.keys():
+            outcomes[missing] = Receipt(missing, "unknown", reason="no answer for this row")
+        ledger.outcome(target, batch, outcomes.values())
+        _count(target, outcomes.values(), written)
+
+
+def _outward(batch: dict[str, dict[str, Any]]) -> list[Row]:
+    """Leave at home what is ours: columns that begin with an underscore."""
+    return [
+        {name: value for name, value in row.items() if not name.startswith("_")}
+        for row in batch.values()
+    ]
+
+
+def _count(target: str, outcomes: Sequence[Receipt] | Any, written: Written) -> None:
+    rejected = []
+    for outcome in outcomes:
+        if outcome.status == "accepted":
+            written.accepted[target] = written.accepted.get(target, 0) + 1
+            written.messages += target in MESSAGES
+        elif outcome.status == "unknown":
+            written.unknown += 1
+        elif outcome.reason != FALL_BACK:
+            rejected.append(outcome)
+    written.rejected += len(rejected)
+    if rejected:
+        first = rejected[0]
+        written.troubles.append(
+            f"{target}: {len(rejected)} rows rejected (first: {mask(first.key)}, "
+            f'"{mask(first.reason or "no reason")[:200]}"). The others were written; these are '
+            "tried again in every run until they are accepted."
+        )

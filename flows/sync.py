@@ -1,0 +1,361 @@
+"""The main job: from a form submission to an owned, explained lead in the CRM.
+
+Read ``sync_once`` top to bottom: it is the whole sentence. Afterwards every lead that was ready has
+one owner, its CRM record carries the score and the reasons, and the owner has one message. On a
+second run with nothing new, nothing is written and nobody is told; a run that died is taken up
+where it stopped, because each step leaves its result behind before the next begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flows.settings import Settings, telemetry_off
+
+telemetry_off()
+
+from prefect import flow, get_run_logger, task  # noqa: E402
+from prefect.cache_policies import NO_CACHE  # noqa: E402
+
+from flows.connectors.base import Connector  # noqa: E402
+from flows.errors import PipelineError, mask  # noqa: E402
+from flows.ledger import Ledger  # noqa: E402
+from flows.steps import check, extract, record, transform, write_back  # noqa: E402
+from flows.warehouse import Lease, Warehouse  # noqa: E402
+
+Do = Callable[..., Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What one run did, in counts. Units: records, leads, rows, messages; seconds per step."""
+
+    run_id: str = ""
+    dry_run: bool = False
+    extracted: dict[str, int] = field(default_factory=dict)
+    quarantined: int = 0
+    touched: int = 0
+    checked: int = 0
+    gaps: int = 0
+    gaps_by_field: dict[str, int] = field(default_factory=dict)
+    adopted: int = 0
+    mql: int = 0
+    assigned: int = 0
+    owners: dict[str, int] = field(default_factory=dict)
+    waiting: int = 0
+    written: dict[str, int] = field(default_factory=dict)
+    messages: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    seams: dict[str, float] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
+    handed_over: list[str] = field(default_factory=list)
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Something happened that time alone does not cure."""
+        return bool(self.rejected or self.unknown or self.quarantined or self.troubles)
+
+    @property
+    def name(self) -> str:
+        """The run in a few words, for the list of runs."""
+        return f"{self.assigned} handed over, {self.gaps} gaps, {self.rejected} rejected"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object ``baton sync --json`` prints."""
+        return asdict(self)
+
+
+async def plainly(_address: str, work: Callable[..., Any], *arguments: Any) -> Any:
+    """Do a piece of work without recording it anywhere."""
+    return await asyncio.to_thread(work, *arguments)
+
+
+async def as_task(address: str, work: Callable[..., Any], *arguments: Any) -> Any:
+    """Do a piece of work as a Prefect task named after what it works on."""
+
+    async def run() -> Any:
+        return await asyncio.to_thread(work, *arguments)
+
+    verb = getattr(work, "__name__", "work")
+    return await task(
+        run, name=verb, task_run_name=address, cache_policy=NO_CACHE, persist_result=False
+    )()
+
+
+async def sync_once(settings: Settings, *, dry_run: bool = False, do: Do = plainly) -> Summary:
+    """Bring every lead from source to owner once. Safe to repeat: unchanged rows send nothing.
+
+    A dry run works on copies of both stores and pretends that everything sent was accepted: it
+    counts exactly what would be written and writes nothing anywhere.
+    Raises: PipelineError, with what was landed kept for the next run.
+    """
+    connectors = extract.open_connectors(settings)
+    try:
+        with Lease(settings.home, settings.lease_wait):
+            home = _copied(settings.home) if dry_run else settings.home
+            for system in connectors.values():
+                await do(f"{system.system}", _check, system)
+            with Warehouse(home) as warehouse:
+                return await _run(settings, warehouse, connectors, dry_run, do)
+    finally:
+        for system in connectors.values():
+            system.close()
+
+
+def _check(system: Connector) -> None:
+    """Prove that a system answers before any work is done."""
+    system.check()
+
+
+async def _run(
+    settings: Settings,
+    warehouse: Warehouse,
+    connectors: dict[str, Connector],
+    dry_run: bool,
+    do: Do,
+) -> Summary:
+    summary = Summary(dry_run=dry_run)
+    clock = _Clock(summary)
+    ledger = Ledger(warehouse)
+    with clock("prepare"):
+        await do("stores", warehouse.prepare)
+        ledger.begin(settings.as_of or datetime.now(UTC), settings.go_live_at)
+    summary.run_id = ledger.run_id
+    try:
+        with clock("extract"):
+            await _extract(connectors, warehouse, ledger, summary, do)
+        with clock("staging"):
+            await do("staging", transform.build_staging, warehouse)
+            refused = await do("policy", warehouse.take_over_policy, ledger.as_of)
+            if refused:
+                summary.troubles.append(
+                    f"The policy was refused, so the last good one stays in force: {refused}. "
+                    "Mend the row in dbt_project/seeds/policy/."
+                )
+        with clock("people"):
+            summary.touched = await do("people", transform.build_facts, warehouse)
+        with clock("check"):
+            await do("lead_profiles", _check_context, warehouse, ledger, summary)
+        with clock("proposals"):
+            await do("scoring, routing", transform.build_proposals, warehouse)
+        with clock("record"):
+            recorded = await do("decisions", record.record_decisions, warehouse, ledger)
+            summary.adopted, summary.mql = recorded.adopted, recorded.mql
+            summary.assigned, summary.waiting = len(recorded.owners), recorded.waiting
+            summary.owners, summary.handed_over = recorded.by_owner, list(recorded.owners)
+        with clock("published"):
+            await do("lifecycle", transform.build_published, warehouse)
+        with clock("tests"):
+            await do("touched keys", transform.test_touched, warehouse)
+            warehouse.mark_built(ledger.run_id, ledger.as_of, check.suite().hash)
+            ledger.keep_policy(transform.policy_tables())
+        with clock("write_back"):
+            await _write_back(connectors, warehouse, ledger, summary, dry_run, do)
+        with clock("publish"):
+            summary.seams = await do("seams", transform.seams, warehouse)
+            if not dry_run:
+                await do("published copy", warehouse.publish, ledger.as_of)
+    except BaseException as error:
+        ledger.end("failed", {"error": mask(str(error))[:1000], **summary.as_dict()})
+        raise
+    ledger.end("done", summary.as_dict())
+    return summary
+
+
+async def _extract(
+    connectors: dict[str, Connector],
+    warehouse: Warehouse,
+    ledger: Ledger,
+    summary: Summary,
+    do: Do,
+) -> None:
+    """Pull the systems side by side, each stream after the other; what fails is told at the end."""
+    failed: list[PipelineError] = []
+
+    async def pull(system: Connector) -> None:
+        for stream in system.streams:
+            address = f"{system.system}.{stream.name}"
+            try:
+                pulled = await do(
+                    address, extract.pull_stream, system, stream, warehouse, ledger, _progress
+                )
+            except PipelineError as error:
+                failed.append(error)
+                # The next stream of a system that does not answer would not be answered either.
+                break
+            summary.extracted[address] = pulled.landed
+            summary.quarantined += pulled.quarantined
+        for name, fields in getattr(system, "dropped_fields", {}).items():
+            if fields:
+                summary.troubles.append(
+                    f"{system.system}.{name}: {', '.join(fields)} cannot be read by this user. "
+                    "Create the field or grant it to the integration user."
+                )
+
+    await asyncio.gather(*(pull(system) for system in extract.sources(connectors)))
+    await asyncio.to_thread(ledger.mint_lead_keys)
+    if failed:
+        raise failed[0]
+
+
+def _check_context(warehouse: Warehouse, ledger: Ledger, summary: Summary) -> None:
+    """Check the touched open leads and record what is missing in each."""
+    found = check.check_context(warehouse)
+    summary.checked = len(found.checks)
+    for gap in found.gaps:
+        if gap["severity"] != "info":
+            name = gap["field"]
+            summary.gaps_by_field[name] = summary.gaps_by_field.get(name, 0) + 1
+    summary.gaps = sum(summary.gaps_by_field.values())
+    summary.troubles += [str(alarm) for alarm in found.alarms]
+    ledger.checks(found.checks, found.gaps, found.suite_hash)
+    check.write_data_docs(found, check.suite(), warehouse.home / "docs", ledger.as_of)
+
+
+async def _write_back(
+    connectors: dict[str, Connector],
+    warehouse: Warehouse,
+    ledger: Ledger,
+    summary: Summary,
+    dry_run: bool,
+    do: Do,
+) -> None:
+    written = write_back.Written()
+    send = write_back.pretend if dry_run else write_back.push
+    if not dry_run:
+        still_open = await do(
+            "unsettled", write_back.settle_unknown, warehouse, ledger, connectors
+        )
+        if still_open:
+            written.troubles.append(
+                f"{still_open} messages may or may not have been sent and their server cannot be "
+                "asked. They are not sent again; look at the leads with `baton status`."
+            )
+    for table, system, object_name in write_back.targets(warehouse):
+        await do(
+            f"{system}.{object_name}",
+            write_back.send_table,
+            warehouse,
+            ledger,
+            connectors,
+            table,
+            system,
+            object_name,
+            written,
+            send,
+        )
+    summary.written = {
+        target: count for target, count in written.accepted.items() if "message" not in target
+    }
+    summary.messages, summary.rejected = written.messages, written.rejected
+    summary.unknown = written.unknown
+    summary.troubles += written.troubles
+
+
+def _progress(address: str, done: int, total: int | None) -> None:
+    """Show how far a long pull is, where a flow run is there to show it."""
+    from prefect.artifacts import create_progress_artifact, update_progress_artifact
+    from prefect.context import TaskRunContext
+
+    if total is None or TaskRunContext.get() is None:
+        return
+    percent = min(100.0, 100.0 * done / max(total, 1))
+    known = _PROGRESS.get(address)
+    if known is None:
+        _PROGRESS[address] = create_progress_artifact(  # type: ignore[assignment]
+            progress=percent, description=f"{address}: records pulled"
+        )
+    else:
+        update_progress_artifact(artifact_id=known, progress=percent)
+
+
+_PROGRESS: dict[str, Any] = {}
+
+
+class _Clock:
+    """Times the steps of a run into its summary."""
+
+    def __init__(self, summary: Summary) -> None:
+        self._seconds = summary.seconds
+
+    def __call__(self, step: str) -> _Clock:
+        self._step = step
+        return self
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds[self._step] = round(time.perf_counter() - self._began, 3)
+
+
+def _copied(home: Path) -> Path:
+    """Copy both stores for a dry run; the copy is made anew each time."""
+    copy = home / "dry-run"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir(parents=True)
+    for path in home.glob("*.duckdb*"):
+        shutil.copy2(path, copy / path.name)
+    return copy
+
+
+@flow(name="sync", persist_result=False)
+async def sync(dry_run: bool = False, env_file: str | None = None) -> dict[str, Any]:
+    """Bring every lead from source to owner once. Safe to repeat: unchanged rows send nothing."""
+    settings = Settings.load(Path(env_file) if env_file else None)
+    _PROGRESS.clear()
+    summary = await sync_once(settings, dry_run=dry_run, do=as_task)
+    await _record_in_prefect(summary)
+    if summary.needs_a_person:
+        # Never green with failures inside: what was done stays done, and the run says what was not.
+        raise PipelineError(
+            f"{summary.name}. " + " ".join(summary.troubles or ["See quarantine."]),
+            state="Everything else was written",
+            next_step="See `baton status`",
+        )
+    return summary.as_dict()
+
+
+async def _record_in_prefect(summary: Summary) -> None:
+    from prefect import get_client
+    from prefect.artifacts import create_markdown_artifact
+    from prefect.runtime import flow_run
+
+    get_run_logger().info("%s (run %s)", summary.name, summary.run_id)
+    if flow_run.id is None:
+        return
+    async with get_client() as client:
+        await client.update_flow_run(flow_run.id, name=summary.name)  # type: ignore[arg-type]
+    await create_markdown_artifact(key="sync", markdown=report(summary), description=summary.name)  # type: ignore[misc]
+
+
+def report(summary: Summary) -> str:
+    """Write a run as a page for ops: counts, gaps by field, hand-overs by key, seams."""
+
+    def table(title: str, left: str, right: str, rows: dict[str, Any]) -> str:
+        body = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+        return f"\n## {title}\n\n| {left} | {right} |\n| --- | ---: |\n{body}\n" if rows else ""
+
+    return (
+        f"# {summary.name}\n\nRun `{summary.run_id}`, {summary.touched} leads touched, "
+        f"{summary.checked} checked, {summary.adopted} adopted, {summary.messages} messages.\n"
+        + table("Extracted", "stream", "new versions", summary.extracted)
+        + table("Context gaps", "field", "leads", summary.gaps_by_field)
+        + table("Owners", "owner", "leads", summary.owners)
+        + table("Written", "target", "rows", summary.written)
+        + table("Seams", "seam", "median seconds", summary.seams)
+        + table("Steps", "step", "seconds", summary.seconds)
+        + ("\n## Handed over\n\n" if summary.handed_over else "")
+        + "".join(f"- `{key}`\n" for key in summary.handed_over)
+        + ("\n## For a person\n\n" if summary.troubles else "")
+        + "".join(f"- {trouble}\n" for trouble in summary.troubles)
+    )

@@ -1,0 +1,596 @@
+"""The door to the warehouse: open it, land rows in the journal, run dbt, publish a copy.
+
+One process owns the file (DuckDB lets no second one in, not even to read), so a run holds a
+lease on the home directory first, dbt runs inside this process, and everyone else reads the
+published copy. The warehouse can always be rebuilt; what cannot is in the ledger.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import duckdb
+
+from flows.errors import PolicyError, WarehouseBusy, WarehouseError, mask
+from flows.settings import dbt_environment
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped, unused-ignore]
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+
+    from flows.connectors.base import Page, Reject
+
+ROOT = Path(__file__).resolve().parent.parent
+DBT_PROJECT = ROOT / "dbt_project"
+LANDING_ROWS = 5_000  # a commit costs a disk flush; this many rows share one
+POLICY = ("path:seeds/policy", "path:models/policy", "path:tests/policy")
+QUIET = ("--quiet", "--no-write-json", "--no-use-colors", "--log-level-file", "none")
+
+
+@dataclass(slots=True)
+class Landed:
+    """What one pull brought: records answered, new versions among them, and what was set aside."""
+
+    pulled: int = 0
+    landed: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class Lease:
+    """One writer at a time on one home directory. Released by the system when the process dies."""
+
+    def __init__(self, home: Path, wait: float) -> None:
+        self._path, self._wait = home / "lease", wait
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> Lease:
+        """Take it. Raises: WarehouseBusy naming the holder after the wait."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.open("a+", encoding="utf-8")
+        deadline = time.monotonic() + self._wait
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    file.seek(0)
+                    holder = file.read().strip() or "another process"
+                    file.close()
+                    raise WarehouseBusy(
+                        f"the stores are in use by {holder}",
+                        holder=holder,
+                        state="Nothing was changed",
+                        next_step="Wait for it to end, or stop it",
+                    ) from None
+                time.sleep(0.2)
+        file.truncate(0)
+        file.write(f"process {os.getpid()}")
+        file.flush()
+        self._file = file
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        if self._file is not None:
+            self._file.truncate(0)
+            self._file.close()
+            self._file = None
+
+
+class Warehouse:
+    """Both stores, open for writing, and dbt in the same process.
+
+    Use it under a ``Lease``. Threads may land at the same time: landing is one transaction after
+    another, which is what makes ``_seq`` an order.
+    """
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self.home = home.resolve()
+        self._lock = threading.RLock()
+        self._runner: dbtRunner | None = None
+        self._manifest: Manifest | None = None
+        self._manifest_of: str | None = None
+        self._seq: int | None = None
+        try:
+            self.connection = duckdb.connect(str(self.home / "warehouse.duckdb"))
+        except duckdb.IOException as error:
+            raise WarehouseBusy(
+                "the warehouse is open in another process",
+                answer=str(error).splitlines()[0],
+                next_step="Close it there; readers use the published copy (`baton sql`)",
+            ) from error
+        self.connection.execute("set TimeZone = 'UTC'")
+        path = str(self.home / "ledger.duckdb").replace("'", "''")
+        self.connection.execute(f"attach if not exists '{path}' as ledger")
+        dbt_environment(self.home)
+
+    def close(self) -> None:
+        """Write everything to the files and let go of them."""
+        with contextlib.suppress(duckdb.Error):
+            self.connection.execute("checkpoint")
+            self.connection.execute("checkpoint ledger")
+        self.connection.close()
+
+    def __enter__(self) -> Warehouse:
+        """Nothing more to open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    # --- asking -------------------------------------------------------------------------------
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Return what a query returns, one dictionary per row."""
+        with self._lock:
+            cursor = self.connection.execute(query, parameters)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def value(self, query: str, parameters: Sequence[Any] = ()) -> Any:
+        """Return the first value of the first row, or None."""
+        with self._lock:
+            row = self.connection.execute(query, parameters).fetchone()
+        return None if row is None else row[0]
+
+    def frames(self, query: str, rows: int) -> Iterator[pd.DataFrame]:
+        """Yield what a query returns as dataframes of at most ``rows`` rows."""
+        total = int(self.value(f"select count(*) from ({query})"))
+        for start in range(0, total, rows):
+            with self._lock:
+                frame = self.connection.execute(f"{query} limit {rows} offset {start}").df()
+            yield frame
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> None:
+        """Run a statement."""
+        with self._lock:
+            self.connection.execute(statement, parameters)
+
+    # --- the journal --------------------------------------------------------------------------
+
+    def cursor_of(self, address: str) -> str | None:
+        """Return where the next pull of a stream goes on."""
+        found: str | None = self.value(
+            "select cursor from raw.cursors where address = ?", [address]
+        )
+        return found
+
+    def land(
+        self,
+        address: str,
+        pages: Iterable[Page],
+        run_id: str,
+        as_of: datetime,
+        progress: Callable[[Landed, int | None], None] = lambda _landed, _total: None,
+    ) -> Landed:
+        """Append pages to ``raw.<address>`` and move its cursor, in one transaction each time.
+
+        Grain: one row per record version; a version equal to the last held one of its key is not
+        new. Second run: nothing. Units: counts of records. A pull that fails keeps what it landed,
+        with the cursor that belongs to it.
+        """
+        landed = Landed()
+        waiting: list[Page] = []
+        count = 0
+        try:
+            for page in pages:
+                waiting.append(page)
+                count += len(page.records)
+                if count >= LANDING_ROWS:
+                    self._land(address, waiting, run_id, as_of, landed)
+                    progress(landed, page.total)
+                    waiting, count = [], 0
+        finally:
+            if waiting:
+                self._land(address, waiting, run_id, as_of, landed)
+        return landed
+
+    def _land(
+        self, address: str, pages: list[Page], run_id: str, as_of: datetime, landed: Landed
+    ) -> None:
+        import pandas as pd
+
+        table = "raw." + address.replace(".", "__")
+        records = [record for page in pages for record in page.records]
+        cursor = next((page.cursor for page in reversed(pages) if page.cursor is not None), None)
+        with self._lock:
+            self.connection.execute("begin")
+            try:
+                new = 0
+                if records:
+                    incoming = pd.DataFrame(
+                        {
+                            "number": range(len(records)),
+                            "_key": [record.key for record in records],
+                            "_version_at": pd.to_datetime(
+                                [_naive(record.version_at) for record in records]
+                            ),
+                            "_is_deleted": [record.is_deleted for record in records],
+                            "payload": [record.payload.decode() for record in records],
+                        }
+                    )
+                    self.connection.register("incoming", incoming)
+                    row = self.connection.execute(
+                        _LAND.format(table=table), [self._next_seq(), as_of, run_id]
+                    ).fetchone()
+                    new = int(row[0]) if row else 0
+                    self.connection.unregister("incoming")
+                if cursor is not None:
+                    self.connection.execute("delete from raw.cursors where address = ?", [address])
+                    self.connection.execute(
+                        "insert into raw.cursors values (?, ?, ?, ?)",
+                        [address, cursor, run_id, as_of],
+                    )
+                self.connection.execute("commit")
+            except BaseException:
+                self.connection.execute("rollback")
+                self._seq = None
+                raise
+            self._seq = (self._seq or 0) + new
+        landed.pulled += len(records)
+        landed.landed += new
+        for page in pages:
+            landed.rejects += page.rejects
+
+    def _next_seq(self) -> int:
+        if self._seq is None:
+            tables = self.rows(
+                "select table_name from duckdb_tables() where schema_name = 'raw' "
+                "and database_name = current_database() and contains(table_name, '__')"
+            )
+            union = " union all ".join(
+                f"select max(_seq) as seq from raw.{table['table_name']}" for table in tables
+            )
+            self._seq = int(self.value(f"select coalesce(max(seq), 0) from ({union})") or 0)
+        return self._seq
+
+    @property
+    def seq(self) -> int:
+        """The highest arrival number landed."""
+        with self._lock:
+            return self._next_seq()
+
+    def mark_built(self, run_id: str, as_of: datetime, suite_hash: str) -> None:
+        """Remember that the rooms now contain everything landed: the next run starts from here."""
+        self.execute(
+            "insert into raw.builds select ?, ?, ?, policy_version, ? from policy.policy_version",
+            [self.seq, as_of, run_id, suite_hash],
+        )
+
+    # --- dbt ----------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Create the source tables that are missing, from the sources' YAML."""
+        self.dbt("run-operation", "create_missing_sources")
+
+    def dbt(self, *arguments: str) -> Any:
+        """Run dbt in this process. Raises: WarehouseError with dbt's own first words."""
+        result = self._invoke(*arguments)
+        if not result.success:
+            raise WarehouseError(
+                f"dbt {arguments[0]} failed",
+                answer=_dbt_words(result),
+                state="Nothing was written to any system after it",
+                next_step=f"Run `dbt {arguments[0]}` in dbt_project/ to see the whole message",
+            )
+        return result.result
+
+    def _invoke(self, *arguments: str) -> Any:
+        from dbt.cli.main import dbtRunner
+
+        state = _project_state()
+        if self._runner is None or self._manifest_of != state:
+            # A project is parsed once and again only when one of its files changed.
+            parsed = dbtRunner().invoke(["parse", *_places(), *QUIET])
+            if not parsed.success:
+                raise WarehouseError("the dbt project cannot be read", answer=_dbt_words(parsed))
+            self._manifest = parsed.result  # type: ignore[assignment]
+            self._manifest_of = state
+            self._runner = dbtRunner(manifest=self._manifest)
+        with self._lock:
+            return self._runner.invoke(
+                [*arguments, *_places(), *QUIET, "--no-populate-cache"]
+                if arguments[0] in ("run", "build", "test")
+                else [*arguments, *_places(), *QUIET]
+            )
+
+    def nodes(self, folder: str, access: str | None = None) -> list[dict[str, Any]]:
+        """Name the models under ``models/<folder>``, each after those it reads.
+
+        Returns dictionaries of ``name``, ``schema``, ``columns`` (names).
+        """
+        if self._manifest is None:
+            self._invoke("list", "--select", "policy_version")
+        assert self._manifest is not None
+        found = {
+            key: node
+            for key, node in self._manifest.nodes.items()
+            if node.resource_type == "model"
+            and node.original_file_path.startswith(f"models/{folder}")
+            and (access is None or str(getattr(node, "access", "")).endswith(access))
+        }
+        ordered: list[str] = []
+
+        def place(key: str) -> None:
+            if key in ordered:
+                return
+            for parent in self._manifest.nodes[key].depends_on.nodes:  # type: ignore[union-attr]
+                if parent in self._manifest.nodes and parent.startswith("model."):  # type: ignore[union-attr]
+                    place(parent)
+            ordered.append(key)
+
+        for key in sorted(found):
+            place(key)
+        return [
+            {
+                "name": found[key].name,
+                "schema": found[key].schema,
+                "columns": list(found[key].columns),
+            }
+            for key in ordered
+            if key in found
+        ]
+
+    # --- policy -------------------------------------------------------------------------------
+
+    def take_over_policy(self, as_of: datetime) -> str | None:
+        """Build policy and its guards when a policy file changed; returns why it was refused.
+
+        Until the guards pass the last good policy stays in force, and None is returned only for a
+        policy that is accepted. Raises: PolicyError when it is refused and there is no last good one.
+        """
+        files = _policy_hash()
+        last = self.rows("select * from raw.policy_loads order by load_number desc limit 1")
+        if last and last[0]["status"] == "loading":
+            self._restore_policy()  # a crash in the middle: nothing half loaded is ever used
+        elif last and last[0]["status"] == "accepted" and last[0]["files_hash"] == files:
+            return None
+        self._keep_policy()
+        self._policy_load(files, "loading", None, as_of)
+        result = self._invoke("build", "--select", *POLICY)
+        if result.success:
+            self._policy_load(files, "accepted", None, as_of)
+            return None
+        message = _dbt_words(result)
+        restored = self._restore_policy()
+        self._policy_load(files, "refused", message, as_of)
+        if not restored:
+            raise PolicyError(
+                "the policy was refused and there is no earlier one to keep",
+                answer=message,
+                state="Nobody was scored",
+                next_step="Mend the row in dbt_project/seeds/policy/ and run again",
+            )
+        return message
+
+    def _policy_load(
+        self, files: str, status: str, message: str | None, as_of: datetime
+    ) -> None:
+        self.execute(
+            "insert into raw.policy_loads select coalesce(max(load_number), 0) + 1, ?, ?, ?, ? "
+            "from raw.policy_loads",
+            [files, status, message, as_of],
+        )
+
+    def _policy_tables(self, schema: str) -> list[str]:
+        return [
+            row["table_name"]
+            for row in self.rows(
+                "select table_name from duckdb_tables() where schema_name = ? "
+                "and database_name = current_database()",
+                [schema],
+            )
+        ]
+
+    def _keep_policy(self) -> None:
+        if not self.value("select count(*) from raw.policy_loads where status = 'accepted'"):
+            return
+        self.execute("create schema if not exists policy_kept")
+        for table in self._policy_tables("policy"):
+            self.execute(f"create or replace table policy_kept.{table} as from policy.{table}")
+
+    def _restore_policy(self) -> bool:
+        tables = self._policy_tables("policy_kept")
+        for table in tables:
+            self.execute(f"create or replace table policy.{table} as from policy_kept.{table}")
+        return bool(tables)
+
+    # --- the published copy -------------------------------------------------------------------
+
+    def publish(self, as_of: datetime) -> Path:
+        """Write the doors and the ledger to the idle of two files, then point ``current`` at it.
+
+        Readers never wait and never see half a run: they open what ``current`` names.
+        """
+        pointer = self.home / "published" / "current"
+        pointer.parent.mkdir(exist_ok=True)
+        now = pointer.read_text().strip() if pointer.exists() else "b.duckdb"
+        idle = pointer.parent / ("b.duckdb" if now == "a.duckdb" else "a.duckdb")
+        doors = [
+            (node["schema"], node["name"])
+            for folder in ("people", "scoring", "routing", "lifecycle", "reporting", "write_back")
+            for node in self.nodes(folder, access="public")
+        ]
+        with self._lock:
+            self.connection.execute(f"attach '{idle}' as published")
+            try:
+                self._publish(doors, as_of)
+            except BaseException:
+                with contextlib.suppress(duckdb.TransactionException):
+                    self.connection.execute("rollback")
+                raise
+            finally:
+                self.connection.execute("detach published")
+        part = pointer.with_suffix(".part")
+        part.write_text(idle.name)
+        part.replace(pointer)
+        return idle
+
+    def _publish(self, doors: list[tuple[str, str]], as_of: datetime) -> None:
+        run = self.connection.execute
+        run("create table if not exists published.published_runs (as_of timestamp)")
+        row = run("select max(as_of) from published.published_runs").fetchone()
+        since = row[0] if row else None
+        run("insert into raw.touched_log select lead_key, as_of from people.leads_touched")
+        run("begin")
+        for schema, name in doors:
+            run(f"create schema if not exists published.{schema}")
+            described = {
+                column[0]: column[1]
+                for column in run(f"describe select * from {schema}.{name}").fetchall()
+            }
+            there = run(
+                "select list(column_name order by column_index) from duckdb_columns() "
+                "where database_name = 'published' and schema_name = ? and table_name = ?",
+                [schema, name],
+            ).fetchone()
+            small = (
+                "lead_key" not in described
+                or since is None
+                or there is None
+                or there[0] != list(described)
+            )
+            if small:
+                run(
+                    f"create or replace table published.{schema}.{name} as "
+                    f"select * from {schema}.{name}"
+                )
+                continue
+            touched = (
+                "(select lead_key from raw.touched_log where as_of > "
+                f"timestamp '{since}' or as_of = timestamp '{as_of:%Y-%m-%d %H:%M:%S.%f}')"
+            )
+            run(f"delete from published.{schema}.{name} where lead_key in {touched}")
+            run(
+                f"insert into published.{schema}.{name} "
+                f"select * from {schema}.{name} where lead_key in {touched}"
+            )
+        for row in run(
+            "select schema_name, table_name from duckdb_tables() where database_name = 'ledger'"
+        ).fetchall():
+            _copy_ledger_table(run, row[0], row[1], since)
+        run("insert into published.published_runs values (?)", [as_of])
+        run("commit")
+        run("delete from raw.touched_log where as_of < ?", [since or as_of])
+
+
+_LAND = """
+insert into {table}
+with
+    arrived as (
+        select *, md5(payload) as _hash
+        from incoming
+    ),
+    held as (
+        select _key, arg_max(_hash, _seq) as _hash
+        from {table}
+        where _key in (select _key from arrived)
+        group by _key
+    ),
+    -- The version before is the one earlier in this batch, or the last one held.
+    compared as (
+        select
+            arrived.*,
+            coalesce(
+                lag(arrived._hash) over (partition by arrived._key order by arrived.number),
+                held._hash
+            ) as _hash_before
+        from arrived
+        left join held on arrived._key = held._key
+    )
+select
+    $1::bigint + row_number() over (order by number),
+    _key,
+    _version_at,
+    $2::timestamp,
+    $3::varchar,
+    _is_deleted,
+    _hash,
+    payload
+from compared
+where _hash is distinct from _hash_before
+order by number
+"""
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _copy_ledger_table(
+    run: Callable[..., Any], schema: str, table: str, since: datetime | None
+) -> None:
+    """Bring one ledger table of the published copy up to date: rows are only ever added."""
+    run(f"create schema if not exists published.{schema}")
+    run(
+        f"create table if not exists published.{schema}.{table} as "
+        f"select * from ledger.{schema}.{table} where false"
+    )
+    if since is None:
+        run(f"delete from published.{schema}.{table}")
+        run(f"insert into published.{schema}.{table} select * from ledger.{schema}.{table}")
+        return
+    stamp = f"timestamp '{since}'"
+    # A run that ended later than the copy was made has rows of the same now: replaced, not doubled.
+    run(f"delete from published.{schema}.{table} where as_of >= {stamp}")
+    run(
+        f"insert into published.{schema}.{table} "
+        f"select * from ledger.{schema}.{table} where as_of >= {stamp}"
+    )
+
+
+def _places() -> tuple[str, ...]:
+    return ("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT))
+
+
+def _files(*patterns: str) -> Iterator[Path]:
+    for pattern in patterns:
+        yield from sorted(DBT_PROJECT.glob(pattern))
+
+
+def _project_state() -> str:
+    """Name the state of the project's files, so that an edit is parsed and nothing else is."""
+    state = hashlib.sha256()
+    for path in _files("*.yml", "models/**/*.*", "macros/**/*.sql", "tests/**/*.*", "seeds/**/*.yml"):
+        stat = path.stat()
+        state.update(f"{path}{stat.st_mtime_ns}{stat.st_size}".encode())
+    return state.hexdigest()
+
+
+def _policy_hash() -> str:
+    content = hashlib.sha256()
+    for path in _files("seeds/policy/*", "models/policy/*", "tests/policy/*", "tests/generic/*"):
+        content.update(path.name.encode() + path.read_bytes())
+    return content.hexdigest()[:16]
+
+
+def _dbt_words(result: Any) -> str:
+    """Say in one line what dbt found wrong: the failing tests by name, or the first message."""
+    if result.exception is not None:
+        return mask(" ".join(str(result.exception).split()))[:400]
+    failed = [
+        f"{getattr(one.node, 'name', '?')}: {' '.join(str(one.message).split())}"
+        for one in getattr(result.result, "results", [])
+        if str(one.status) in ("error", "fail")
+    ]
+    return mask("; ".join(failed))[:600] or "no message"
+
+
+def summary_json(value: Any) -> str:
+    """Write a value for a JSON column."""
+    return json.dumps(value, default=str)
