@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     slack_base_url: Text = "https://slack.com/api"
     slack_token: Secret | None = None
     slack_timeout: Seconds = 30
+    slack_seconds_between_messages: float = Field(1.0, ge=0)
 
     smtp_host: Text | None = None
     smtp_port: int = Field(587, ge=1, le=65535)
@@ -136,9 +137,25 @@ def telemetry_off() -> None:
     )
 
 
-def dbt_environment(home: Path, **switches: str) -> None:
-    """Tell dbt, which reads the environment, where the stores are and where to put its output."""
-    os.environ.update({"BATON_HOME": str(home), "DBT_TARGET_PATH": str(home / "dbt"), **switches})
+def dbt_environment(home: Path, **switches: str) -> dict[str, str | None]:
+    """Tell dbt, which reads the environment, where the stores are and where to put its output.
+
+    Returns what stood there before, for ``restore_environment``: settings read later in the same
+    process must not find the home of this run (least of all a dry run's copy) in its place.
+    """
+    values = {"BATON_HOME": str(home), "DBT_TARGET_PATH": str(home / "dbt"), **switches}
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    return before
+
+
+def restore_environment(before: dict[str, str | None]) -> None:
+    """Put back what ``dbt_environment`` replaced."""
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def prefect_address() -> str | None:
@@ -146,14 +163,27 @@ def prefect_address() -> str | None:
     return os.environ.get("PREFECT_API_URL") or None
 
 
+def forget_exported() -> None:
+    """Forget every exported setting of ours and of Prefect's: a demo touches nobody's accounts."""
+    for name in list(os.environ):
+        # Both are read in whatever case they are written.
+        if name.upper().startswith((PREFIX, "PREFECT_")):
+            del os.environ[name]
+
+
 def prefect_environment(home: Path, address: str) -> dict[str, str]:
     """Point Prefect at a server of ours; returns the environment its processes need."""
+    # A proxy of the machine must not stand between us and a server on loopback.
+    direct = ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1", "localhost")))
     os.environ.update(
         {
+            "NO_PROXY": direct,
+            "no_proxy": direct,
             "PREFECT_HOME": str(home),
             "PREFECT_API_URL": address,
             "PREFECT_LOGGING_LEVEL": "WARNING",
             "PREFECT_LOGGING_TO_API_ENABLED": "true",
+            "PREFECT_UI_STATIC_DIRECTORY": str(home / "ui"),
         }
     )
     return dict(os.environ)

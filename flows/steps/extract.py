@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import yaml
+from pydantic import SecretStr
 
 from flows.connectors.base import Connector, Stream
 from flows.connectors.hubspot import HubSpot
@@ -34,41 +35,44 @@ class Pulled:
 def open_connectors(settings: Settings) -> dict[str, Connector]:
     """Open a connector for every system. Raises: SettingsError naming what is not set."""
     settings.require()
-    assert settings.hubspot_token and settings.slack_token and settings.salesforce_login_url
-    assert settings.salesforce_client_id and settings.salesforce_client_secret
-    assert settings.smtp_host and settings.smtp_sender
     password = settings.smtp_password
     return {
         "hubspot": HubSpot(
             base_url=settings.hubspot_base_url,
-            token=settings.hubspot_token.get_secret_value(),
+            token=_secret(settings.hubspot_token),
             api_version=settings.hubspot_api_version,
             timeout=settings.hubspot_timeout,
             requests_per_10s=settings.hubspot_requests_per_10s,
             searches_per_second=settings.hubspot_searches_per_second,
         ),
         "salesforce": Salesforce(
-            login_url=settings.salesforce_login_url,
-            client_id=settings.salesforce_client_id,
-            client_secret=settings.salesforce_client_secret.get_secret_value(),
+            login_url=settings.salesforce_login_url or "",
+            client_id=settings.salesforce_client_id or "",
+            client_secret=_secret(settings.salesforce_client_secret),
             api_version=settings.salesforce_api_version,
             timeout=settings.salesforce_timeout,
         ),
         "slack": Slack(
             base_url=settings.slack_base_url,
-            token=settings.slack_token.get_secret_value(),
+            token=_secret(settings.slack_token),
             timeout=settings.slack_timeout,
+            seconds_between_messages=settings.slack_seconds_between_messages,
         ),
         "smtp": Smtp(
-            host=settings.smtp_host,
+            host=settings.smtp_host or "",
             port=settings.smtp_port,
-            sender=settings.smtp_sender,
+            sender=settings.smtp_sender or "",
             username=settings.smtp_username,
             password=None if password is None else password.get_secret_value(),
             security=settings.smtp_security,
             timeout=settings.smtp_timeout,
         ),
     }
+
+
+def _secret(value: SecretStr | None) -> str:
+    """Open a secret where a connector takes it; ``require`` has seen that it is there."""
+    return "" if value is None else value.get_secret_value()
 
 
 def lead_sources() -> list[str]:
@@ -78,7 +82,7 @@ def lead_sources() -> list[str]:
 
 
 def sources(connectors: dict[str, Connector]) -> list[Connector]:
-    """Pick the connectors of the lead sources. Raises: SettingsError for one without a connector."""
+    """Pick the connectors of the lead sources. Raises: SettingsError for one that has none."""
     unknown = [name for name in lead_sources() if name not in connectors]
     if unknown:
         raise SettingsError(

@@ -112,7 +112,11 @@ class Salesforce:
         """
         if stream.name == "identity":
             user, organization = self._wire.identity()
-            who = {"user_id": user, "organization_id": organization}
+            who = {
+                "user_id": user,
+                "organization_id": organization,
+                "instance_url": self._wire.instance,
+            }
             yield Page([Record(user, None, dump(who))], None)
             return
         state, until = read_cursor(cursor), millis(now)

@@ -152,6 +152,12 @@ class Wire:
             raise self.strange("the token answer names no user")
         return parts[-1], parts[-2]
 
+    @property
+    def instance(self) -> str:
+        """Address of the org's own host, where people open records too."""
+        self._session()
+        return self._instance
+
     def strange(self, what: str) -> SchemaChanged:
         """Name an answer whose shape we do not know."""
         error: SchemaChanged = self._http.error(SchemaChanged, what)
