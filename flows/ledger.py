@@ -23,13 +23,18 @@ PERSON_TABLES = {
 }
 
 
+APPENDED_ROWS = 10_000
+# What an attempt is, whatever became of it.
+_ATTEMPT = ("receipt_id", "target", "row_key", "lead_key", "sent", "before")
+
+
 class Ledger:
     """The ledger of an open warehouse, for one run."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
         self.run_id = ""
-        self.as_of = datetime(1970, 1, 1)
+        self.as_of = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 
     # --- runs ---------------------------------------------------------------------------------
 
@@ -74,7 +79,8 @@ class Ledger:
         minting and says nothing about the person.
         """
         union = " union all ".join(
-            f"select '{name}:' || _key as record_key, min(_seq) as seq from raw.{table} group by _key"
+            f"select '{name}:' || _key as record_key, min(_seq) as seq from raw.{table} "
+            "where _seq > (select coalesce(max(seq), 0) from raw.builds) group by _key"
             for table, name in PERSON_TABLES.items()
         )
         before = self._count("ops.lead_keys")
@@ -99,8 +105,7 @@ class Ledger:
         return self._count("ops.lead_keys") - before
 
     def count_stream(self, address: str, landed: Landed, seconds: float) -> int:
-        """Record what a pull brought and set aside what could not be read; returns what is new
-        in quarantine."""
+        """Record what a pull brought, set aside the unreadable; returns what of that is new."""
         set_aside = self.quarantine(address, landed.rejects)
         self._append(
             "ops.stream_counts",
@@ -142,20 +147,26 @@ class Ledger:
             ],
         )
 
-    def checks(self, checks: Sequence[dict[str, Any]], gaps: Sequence[dict[str, Any]], suite: str) -> int:
-        """Record checks whose answer is not the one already held, with their gaps."""
-        fields: dict[str, list[str]] = {}
-        for gap in gaps:
-            if gap["severity"] != "info":
-                fields.setdefault(gap["lead_key"], []).append(gap["field"])
+    def checks(
+        self, checks: Sequence[dict[str, Any]], gaps: Sequence[dict[str, Any]], suite: str
+    ) -> int:
+        """Record checks whose answer is not the one already held; returns their gaps, info aside.
+
+        Second run: none, a lead that lacks what it lacked is not recorded again.
+        """
         held = {
             row["lead_key"]: (row["status"], row["gaps"], row["suite_hash"])
             for row in self._warehouse.rows(
                 "select lead_key, arg_max(status, as_of) as status, arg_max(gaps, as_of) as gaps, "
-                "arg_max(suite_hash, as_of) as suite_hash "
-                "from ledger.quality.context_checks group by lead_key"
+                "arg_max(suite_hash, as_of) as suite_hash from ledger.quality.context_checks "
+                "where lead_key in (select unnest(?::varchar[])) group by lead_key",
+                [[check["lead_key"] for check in checks]],
             )
         }
+        fields: dict[str, list[str]] = {}
+        for gap in gaps:
+            if gap["severity"] != "info":
+                fields.setdefault(gap["lead_key"], []).append(gap["field"])
         fresh: dict[str, str] = {}
         rows = []
         for check in checks:
@@ -173,7 +184,7 @@ class Ledger:
                     "suite_hash": suite,
                 }
             )
-        added = self._append("quality.context_checks", rows)
+        self._append("quality.context_checks", rows)
         self._append(
             "quality.context_gaps",
             [
@@ -182,7 +193,7 @@ class Ledger:
                 if gap["lead_key"] in fresh
             ],
         )
-        return added
+        return sum(len(fields.get(key, ())) for key in fresh)
 
     def adopt(self) -> int:
         """Record what was ripe before go-live or stood in the CRM: as it is, and nobody is told.
@@ -307,10 +318,7 @@ class Ledger:
         self._receipts(
             [
                 {
-                    **{
-                        name: receipt[name]
-                        for name in ("receipt_id", "target", "row_key", "lead_key", "sent", "before")
-                    },
+                    **{name: receipt[name] for name in _ATTEMPT},
                     "status": outcome.status,
                     "vendor_id": outcome.vendor_id,
                     "reason": outcome.reason,
@@ -332,9 +340,7 @@ class Ledger:
 
     def _receipts(self, rows: Iterable[dict[str, Any]]) -> None:
         last = int(
-            self._warehouse.value(
-                "select coalesce(max(receipt_seq), 0) from ledger.ops.receipts"
-            )
+            self._warehouse.value("select coalesce(max(receipt_seq), 0) from ledger.ops.receipts")
         )
         self._append(
             "ops.receipts",
@@ -350,11 +356,10 @@ class Ledger:
         return int(self._warehouse.value(f"select count(*) from ledger.{table}"))
 
     def _append(self, table: str, rows: Sequence[dict[str, Any]]) -> int:
-        """Insert rows by column name, stamped with the run."""
+        """Insert rows by column name, stamped with the run; many rows travel as one document."""
         if not rows:
             return 0
-        stamped = [{**row, "as_of": self.as_of, "run_id": self.run_id} for row in rows]
-        names = list(stamped[0])
+        names = [*rows[0], "as_of", "run_id"]
         described = {
             row["column_name"]: row["data_type"]
             for row in self._warehouse.rows(
@@ -365,18 +370,26 @@ class Ledger:
         }
         # Text of a JSON column is a document, not a string that looks like one.
         documents = [name for name in names if described[name] == "JSON"]
-        for row in stamped:
-            row.update(
-                {name: json.loads(row[name]) for name in documents if isinstance(row[name], str)}
-            )
-        # One document for many rows: a row at a time costs a millisecond each.
         shape = json.dumps([{name: described[name] for name in names}])
-        self._warehouse.execute(
-            f"insert into ledger.{table} by name "
-            f"select unnest(from_json(?::json, '{shape}'), recursive := true)",
-            [json.dumps(stamped, default=str)],
-        )
-        return len(stamped)
+        for start in range(0, len(rows), APPENDED_ROWS):
+            stamped = [
+                {**row, "as_of": self.as_of, "run_id": self.run_id}
+                for row in rows[start : start + APPENDED_ROWS]
+            ]
+            for row in stamped:
+                row.update(
+                    {name: json.loads(row[name]) for name in documents if _is_text(row[name])}
+                )
+            self._warehouse.execute(
+                f"insert into ledger.{table} by name "
+                f"select unnest(from_json(?::json, '{shape}'), recursive := true)",
+                [json.dumps(stamped, default=str)],
+            )
+        return len(rows)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _sent(row: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from flows.settings import Settings, telemetry_off
 
@@ -74,6 +75,14 @@ class Summary:
         return asdict(self)
 
 
+class NeedsAPerson(PipelineError):
+    """A run did what it could and left something for a person; ``summary`` says what it did."""
+
+    def __init__(self, message: str, summary: dict[str, Any] | None = None, **where: Any) -> None:
+        super().__init__(message, **where)
+        self.summary = summary or {}
+
+
 async def plainly(_address: str, work: Callable[..., Any], *arguments: Any) -> Any:
     """Do a piece of work without recording it anywhere."""
     return await asyncio.to_thread(work, *arguments)
@@ -81,14 +90,13 @@ async def plainly(_address: str, work: Callable[..., Any], *arguments: Any) -> A
 
 async def as_task(address: str, work: Callable[..., Any], *arguments: Any) -> Any:
     """Do a piece of work as a Prefect task named after what it works on."""
+    verb = getattr(work, "__name__", "work")
 
+    @task(name=verb, task_run_name=address, cache_policy=NO_CACHE, persist_result=False)
     async def run() -> Any:
         return await asyncio.to_thread(work, *arguments)
 
-    verb = getattr(work, "__name__", "work")
-    return await task(
-        run, name=verb, task_run_name=address, cache_policy=NO_CACHE, persist_result=False
-    )()
+    return await run()
 
 
 async def sync_once(settings: Settings, *, dry_run: bool = False, do: Do = plainly) -> Summary:
@@ -142,22 +150,11 @@ async def _run(
                     "Mend the row in dbt_project/seeds/policy/."
                 )
         with clock("people"):
-            summary.touched = await do("people", transform.build_facts, warehouse)
-        with clock("check"):
-            await do("lead_profiles", _check_context, warehouse, ledger, summary)
-        with clock("proposals"):
-            await do("scoring, routing", transform.build_proposals, warehouse)
-        with clock("record"):
-            recorded = await do("decisions", record.record_decisions, warehouse, ledger)
-            summary.adopted, summary.mql = recorded.adopted, recorded.mql
-            summary.assigned, summary.waiting = len(recorded.owners), recorded.waiting
-            summary.owners, summary.handed_over = recorded.by_owner, list(recorded.owners)
-        with clock("published"):
-            await do("lifecycle", transform.build_published, warehouse)
-        with clock("tests"):
-            await do("touched keys", transform.test_touched, warehouse)
-            warehouse.mark_built(ledger.run_id, ledger.as_of, check.suite().hash)
-            ledger.keep_policy(transform.policy_tables())
+            summary.touched = await do("who", transform.find_touched, warehouse)
+        if summary.touched or not warehouse.is_built:
+            await _decide(warehouse, ledger, summary, clock, do)
+        warehouse.mark_built(ledger.run_id, ledger.as_of, check.suite().hash)
+        ledger.keep_policy(transform.policy_tables())
         with clock("write_back"):
             await _write_back(connectors, warehouse, ledger, summary, dry_run, do)
         with clock("publish"):
@@ -169,6 +166,27 @@ async def _run(
         raise
     ledger.end("done", summary.as_dict())
     return summary
+
+
+async def _decide(
+    warehouse: Warehouse, ledger: Ledger, summary: Summary, clock: _Clock, do: Do
+) -> None:
+    """Take the touched leads through the rooms, from what is known to what is to be written."""
+    with clock("profiles"):
+        await do("people", transform.build_facts, warehouse)
+    with clock("check"):
+        await do("lead_profiles", _check_context, warehouse, ledger, summary)
+    with clock("proposals"):
+        await do("scoring, routing", transform.build_proposals, warehouse)
+    with clock("record"):
+        recorded = await do("decisions", record.record_decisions, warehouse, ledger)
+        summary.adopted, summary.mql = recorded.adopted, recorded.mql
+        summary.assigned, summary.waiting = len(recorded.owners), recorded.waiting
+        summary.owners, summary.handed_over = recorded.by_owner, list(recorded.owners)
+    with clock("published"):
+        await do("lifecycle", transform.build_published, warehouse)
+    with clock("tests"):
+        await do("touched keys", transform.test_touched, warehouse)
 
 
 async def _extract(
@@ -215,9 +233,8 @@ def _check_context(warehouse: Warehouse, ledger: Ledger, summary: Summary) -> No
         if gap["severity"] != "info":
             name = gap["field"]
             summary.gaps_by_field[name] = summary.gaps_by_field.get(name, 0) + 1
-    summary.gaps = sum(summary.gaps_by_field.values())
     summary.troubles += [str(alarm) for alarm in found.alarms]
-    ledger.checks(found.checks, found.gaps, found.suite_hash)
+    summary.gaps = ledger.checks(found.checks, found.gaps, found.suite_hash)
     check.write_data_docs(found, check.suite(), warehouse.home / "docs", ledger.as_of)
 
 
@@ -232,9 +249,7 @@ async def _write_back(
     written = write_back.Written()
     send = write_back.pretend if dry_run else write_back.push
     if not dry_run:
-        still_open = await do(
-            "unsettled", write_back.settle_unknown, warehouse, ledger, connectors
-        )
+        still_open = await do("unsettled", write_back.settle_unknown, warehouse, ledger, connectors)
         if still_open:
             written.troubles.append(
                 f"{still_open} messages may or may not have been sent and their server cannot be "
@@ -271,7 +286,7 @@ def _progress(address: str, done: int, total: int | None) -> None:
     percent = min(100.0, 100.0 * done / max(total, 1))
     known = _PROGRESS.get(address)
     if known is None:
-        _PROGRESS[address] = create_progress_artifact(  # type: ignore[assignment]
+        _PROGRESS[address] = create_progress_artifact(
             progress=percent, description=f"{address}: records pulled"
         )
     else:
@@ -317,8 +332,9 @@ async def sync(dry_run: bool = False, env_file: str | None = None) -> dict[str, 
     await _record_in_prefect(summary)
     if summary.needs_a_person:
         # Never green with failures inside: what was done stays done, and the run says what was not.
-        raise PipelineError(
+        raise NeedsAPerson(
             f"{summary.name}. " + " ".join(summary.troubles or ["See quarantine."]),
+            summary.as_dict(),
             state="Everything else was written",
             next_step="See `baton status`",
         )
@@ -327,15 +343,15 @@ async def sync(dry_run: bool = False, env_file: str | None = None) -> dict[str, 
 
 async def _record_in_prefect(summary: Summary) -> None:
     from prefect import get_client
-    from prefect.artifacts import create_markdown_artifact
+    from prefect.artifacts import acreate_markdown_artifact
     from prefect.runtime import flow_run
 
     get_run_logger().info("%s (run %s)", summary.name, summary.run_id)
     if flow_run.id is None:
         return
     async with get_client() as client:
-        await client.update_flow_run(flow_run.id, name=summary.name)  # type: ignore[arg-type]
-    await create_markdown_artifact(key="sync", markdown=report(summary), description=summary.name)  # type: ignore[misc]
+        await client.update_flow_run(UUID(flow_run.id), name=summary.name)
+    await acreate_markdown_artifact(key="sync", markdown=report(summary), description=summary.name)
 
 
 def report(summary: Summary) -> str:

@@ -12,18 +12,19 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import duckdb
 
 from flows.errors import PolicyError, WarehouseBusy, WarehouseError, mask
-from flows.settings import dbt_environment
+from flows.settings import dbt_environment, restore_environment
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped, unused-ignore]
@@ -36,7 +37,11 @@ ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = ROOT / "dbt_project"
 LANDING_ROWS = 5_000  # a commit costs a disk flush; this many rows share one
 POLICY = ("path:seeds/policy", "path:models/policy", "path:tests/policy")
-QUIET = ("--quiet", "--no-write-json", "--no-use-colors", "--log-level-file", "none")
+# Tests of other rooms that look something up in a policy table wait for those rooms.
+ONLY_THESE = ("--indirect-selection", "cautious")
+_PARSED: dict[str, Manifest] = {}
+NO_LOG = ("--log-level", "none", "--log-level-file", "none")
+QUIET = ("--quiet", "--no-write-json", "--no-use-colors", *NO_LOG)
 
 
 @dataclass(slots=True)
@@ -103,7 +108,6 @@ class Warehouse:
         self._lock = threading.RLock()
         self._runner: dbtRunner | None = None
         self._manifest: Manifest | None = None
-        self._manifest_of: str | None = None
         self._seq: int | None = None
         try:
             self.connection = duckdb.connect(str(self.home / "warehouse.duckdb"))
@@ -116,7 +120,7 @@ class Warehouse:
         self.connection.execute("set TimeZone = 'UTC'")
         path = str(self.home / "ledger.duckdb").replace("'", "''")
         self.connection.execute(f"attach if not exists '{path}' as ledger")
-        dbt_environment(self.home)
+        self._environment = dbt_environment(self.home)
 
     def close(self) -> None:
         """Write everything to the files and let go of them."""
@@ -124,6 +128,12 @@ class Warehouse:
             self.connection.execute("checkpoint")
             self.connection.execute("checkpoint ledger")
         self.connection.close()
+        if self._runner is not None:
+            # dbt keeps a connection of its own, and with it the file, until it is told otherwise.
+            from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+            DuckDBConnectionManager.close_all_connections()
+        restore_environment(self._environment)
 
     def __enter__(self) -> Warehouse:
         """Nothing more to open."""
@@ -268,9 +278,16 @@ class Warehouse:
     def mark_built(self, run_id: str, as_of: datetime, suite_hash: str) -> None:
         """Remember that the rooms now contain everything landed: the next run starts from here."""
         self.execute(
-            "insert into raw.builds select ?, ?, ?, policy_version, ? from policy.policy_version",
-            [self.seq, as_of, run_id, suite_hash],
+            "insert into raw.builds by name select ? as seq, ?::timestamp as as_of, ? as run_id, "
+            "policy_version, ? as suite_hash, ? as models_hash from policy.policy_version",
+            [self.seq, as_of, run_id, suite_hash, _models_hash()],
         )
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the rooms were built by the models as they are; others make everything anew."""
+        last = self.value("select arg_max(models_hash, as_of) from raw.builds")
+        return bool(last == _models_hash())
 
     # --- dbt ----------------------------------------------------------------------------------
 
@@ -284,43 +301,77 @@ class Warehouse:
         if not result.success:
             raise WarehouseError(
                 f"dbt {arguments[0]} failed",
-                answer=_dbt_words(result),
+                answer=_dbt_words(result, self._violation),
                 state="Nothing was written to any system after it",
                 next_step=f"Run `dbt {arguments[0]}` in dbt_project/ to see the whole message",
             )
         return result.result
 
     def _invoke(self, *arguments: str) -> Any:
+        self._parse()
+        assert self._runner is not None
+        cache = ("--no-populate-cache",) if arguments[0] in ("run", "build", "test") else ()
+        with self._lock:
+            return self._runner.invoke([*arguments, *_places(), *QUIET, *cache])
+
+    def _parse(self) -> Manifest:
+        """Return the project as it was when this warehouse was opened: edits count from the next.
+
+        A process that stays up parses again only when one of the project's files has changed.
+        """
         from dbt.cli.main import dbtRunner
 
-        state = _project_state()
-        if self._runner is None or self._manifest_of != state:
-            # A project is parsed once and again only when one of its files changed.
-            parsed = dbtRunner().invoke(["parse", *_places(), *QUIET])
-            if not parsed.success:
-                raise WarehouseError("the dbt project cannot be read", answer=_dbt_words(parsed))
-            self._manifest = parsed.result  # type: ignore[assignment]
-            self._manifest_of = state
+        if self._manifest is None:
+            state = _project_state()
+            if state not in _PARSED:
+                parsed = dbtRunner().invoke(["parse", *_places(), *QUIET])
+                if not parsed.success:
+                    raise WarehouseError(
+                        "the dbt project cannot be read", answer=_dbt_words(parsed)
+                    )
+                _PARSED.clear()
+                _PARSED[state] = cast("Manifest", parsed.result)
+            self._manifest = _PARSED[state]
             self._runner = dbtRunner(manifest=self._manifest)
-        with self._lock:
-            return self._runner.invoke(
-                [*arguments, *_places(), *QUIET, "--no-populate-cache"]
-                if arguments[0] in ("run", "build", "test")
-                else [*arguments, *_places(), *QUIET]
+        return self._manifest
+
+    def _violation(self, test: Any) -> str:
+        """Name the first row that fails a test: file, row, what is wrong and what mends it.
+
+        A guard's own query says so in its columns. A test of one column returns the value it
+        does not like, so the row is looked up by it. Empty where nothing can be said.
+        """
+        query = str(getattr(test, "compiled_code", None) or "").rstrip("; \n")
+        with contextlib.suppress(duckdb.Error):
+            found = self.rows(f"select * from ({query}) limit 1")
+            if found and "cure" in found[0]:
+                return str("{file}, row {row_id}: {problem}. {cure}".format(**found[0]))
+            column = getattr(test, "column_name", None)
+            tested = self._parse().nodes.get(str(getattr(test, "attached_node", None)))
+            if not found or not column or not tested:
+                return ""
+            value = next(iter(found[0].values()))
+            row = self.rows(
+                f"select * from {tested.schema}.{tested.name} "
+                f'where "{column}"::varchar is not distinct from ? limit 1',
+                [None if value is None else str(value)],
             )
+            where = tested.name + (".csv" if str(tested.resource_type) == "seed" else "")
+            which = f", row {next(iter(row[0].values()))}" if row else ""
+            what = _PROBLEMS.get(test.test_metadata.name, "fails " + test.test_metadata.name)
+            return f"{where}{which}: {column} {what.format(value)}"
+        return ""
 
     def nodes(self, folder: str, access: str | None = None) -> list[dict[str, Any]]:
         """Name the models under ``models/<folder>``, each after those it reads.
 
-        Returns dictionaries of ``name``, ``schema``, ``columns`` (names).
+        Returns dictionaries of ``name``, ``schema`` and ``sources`` (the tables it reads).
         """
-        if self._manifest is None:
-            self._invoke("list", "--select", "policy_version")
-        assert self._manifest is not None
+        manifest = self._parse()
         found = {
             key: node
-            for key, node in self._manifest.nodes.items()
-            if node.resource_type == "model"
+            for key, node in manifest.nodes.items()
+            if key.startswith("model.")
             and node.original_file_path.startswith(f"models/{folder}")
             and (access is None or str(getattr(node, "access", "")).endswith(access))
         }
@@ -329,8 +380,8 @@ class Warehouse:
         def place(key: str) -> None:
             if key in ordered:
                 return
-            for parent in self._manifest.nodes[key].depends_on.nodes:  # type: ignore[union-attr]
-                if parent in self._manifest.nodes and parent.startswith("model."):  # type: ignore[union-attr]
+            for parent in manifest.nodes[key].depends_on.nodes:
+                if parent in manifest.nodes and parent.startswith("model."):
                     place(parent)
             ordered.append(key)
 
@@ -340,7 +391,11 @@ class Warehouse:
             {
                 "name": found[key].name,
                 "schema": found[key].schema,
-                "columns": list(found[key].columns),
+                "sources": [
+                    manifest.sources[parent].relation_name
+                    for parent in found[key].depends_on.nodes
+                    if parent.startswith("source.")
+                ],
             }
             for key in ordered
             if key in found
@@ -362,11 +417,11 @@ class Warehouse:
             return None
         self._keep_policy()
         self._policy_load(files, "loading", None, as_of)
-        result = self._invoke("build", "--select", *POLICY)
+        result = self._invoke("build", "--select", *POLICY, *ONLY_THESE)
         if result.success:
             self._policy_load(files, "accepted", None, as_of)
             return None
-        message = _dbt_words(result)
+        message = _dbt_words(result, self._violation)
         restored = self._restore_policy()
         self._policy_load(files, "refused", message, as_of)
         if not restored:
@@ -378,9 +433,7 @@ class Warehouse:
             )
         return message
 
-    def _policy_load(
-        self, files: str, status: str, message: str | None, as_of: datetime
-    ) -> None:
+    def _policy_load(self, files: str, status: str, message: str | None, as_of: datetime) -> None:
         self.execute(
             "insert into raw.policy_loads select coalesce(max(load_number), 0) + 1, ?, ?, ?, ? "
             "from raw.policy_loads",
@@ -423,7 +476,7 @@ class Warehouse:
         idle = pointer.parent / ("b.duckdb" if now == "a.duckdb" else "a.duckdb")
         doors = [
             (node["schema"], node["name"])
-            for folder in ("people", "scoring", "routing", "lifecycle", "reporting", "write_back")
+            for folder in ("people", "scoring", "routing", "lifecycle", "reporting")
             for node in self.nodes(folder, access="public")
         ]
         with self._lock:
@@ -487,6 +540,81 @@ class Warehouse:
         run("insert into published.published_runs values (?)", [as_of])
         run("commit")
         run("delete from raw.touched_log where as_of < ?", [since or as_of])
+
+
+# What a failing test of one column means, after its value.
+_PROBLEMS = {
+    "unique": "{} is there more than once",
+    "not_null": "is empty",
+    "not_blank": "is blank",
+    "accepted_values": "{} is none of the values allowed",
+    "relationships": "{} is not known where it is looked up",
+}
+
+
+class Reader:
+    """One store, open to be read by a person: it writes nothing and reaches nothing else."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._connection = duckdb.connect(str(path), read_only=True)
+        except duckdb.IOException as error:
+            raise WarehouseBusy(
+                f"{path.name} cannot be read now",
+                answer=str(error).splitlines()[0],
+                next_step="Try again in a moment",
+            ) from error
+        # In this order: a zone is an extension, and no extension is loaded behind a closed door.
+        for setting in (
+            "TimeZone = 'UTC'",
+            "enable_external_access = false",
+            "lock_configuration = true",
+        ):
+            self._connection.execute(f"set {setting}")
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Return what a query returns, one dictionary per row."""
+        names, rows = self.table(query, parameters)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def table(
+        self, query: str, parameters: Sequence[Any] = ()
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return the names of the columns, and the rows. Raises: WarehouseError, DuckDB's words."""
+        try:
+            cursor = self._connection.execute(query, parameters)
+            return [column[0] for column in cursor.description or ()], cursor.fetchall()
+        except duckdb.Error as error:
+            raise WarehouseError("the query cannot be answered", answer=str(error)) from None
+
+    def statements(self, text: str) -> list[str]:
+        """Name the kind of each statement in a text: SELECT, INSERT … Raises: WarehouseError."""
+        try:
+            return [one.type.name for one in self._connection.extract_statements(text)]
+        except duckdb.Error as error:
+            raise WarehouseError("the query cannot be read", answer=str(error)) from None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Reader:
+        """Nothing more to open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+
+def published(home: Path) -> Reader:
+    """Open the copy that readers may use. Raises: WarehouseError where no run has published one."""
+    pointer = home / "published" / "current"
+    if not pointer.is_file():
+        raise WarehouseError(
+            f"nothing has been published in {home} yet", next_step="Run `baton sync` first"
+        )
+    return Reader(pointer.parent / pointer.read_text().strip())
 
 
 _LAND = """
@@ -566,10 +694,19 @@ def _files(*patterns: str) -> Iterator[Path]:
 def _project_state() -> str:
     """Name the state of the project's files, so that an edit is parsed and nothing else is."""
     state = hashlib.sha256()
-    for path in _files("*.yml", "models/**/*.*", "macros/**/*.sql", "tests/**/*.*", "seeds/**/*.yml"):
+    for path in _files(
+        "*.yml", "models/**/*.*", "macros/**/*.sql", "tests/**/*.*", "seeds/**/*.yml"
+    ):
         stat = path.stat()
         state.update(f"{path}{stat.st_mtime_ns}{stat.st_size}".encode())
     return state.hexdigest()
+
+
+def _models_hash() -> str:
+    content = hashlib.sha256()
+    for path in _files("dbt_project.yml", "models/**/*.sql", "macros/**/*.sql"):
+        content.update(path.name.encode() + path.read_bytes())
+    return content.hexdigest()[:16]
 
 
 def _policy_hash() -> str:
@@ -579,16 +716,20 @@ def _policy_hash() -> str:
     return content.hexdigest()[:16]
 
 
-def _dbt_words(result: Any) -> str:
-    """Say in one line what dbt found wrong: the failing tests by name, or the first message."""
+def _dbt_words(result: Any, violation: Callable[[Any], str] = lambda _node: "") -> str:
+    """Say in one line what dbt found wrong, by ``violation`` or else in dbt's own words."""
     if result.exception is not None:
         return mask(" ".join(str(result.exception).split()))[:400]
-    failed = [
-        f"{getattr(one.node, 'name', '?')}: {' '.join(str(one.message).split())}"
-        for one in getattr(result.result, "results", [])
-        if str(one.status) in ("error", "fail")
-    ]
-    return mask("; ".join(failed))[:600] or "no message"
+    failed = []
+    for one in getattr(result.result, "results", []):
+        if str(one.status) not in ("error", "fail"):
+            continue
+        said = violation(one.node) if str(one.status) == "fail" else ""
+        # The first paragraph names the file and the line; what follows lists the reader's options.
+        first = re.split(r"\n\s*\n", str(one.message).strip())[0]
+        failed.append(said or f"{getattr(one.node, 'name', '?')}: {' '.join(first.split())}")
+    more = f" (and {len(failed) - 3} more)" if len(failed) > 3 else ""
+    return mask("; ".join(failed[:3]))[:900] + more or "no message"
 
 
 def summary_json(value: Any) -> str:

@@ -19,10 +19,12 @@
             opened as (
                 select
                     hours.calendar_id,
-                    timezone('UTC', timezone(hours.time_zone, days.local_date + hours.opens))
-                        as opens_at,
-                    timezone('UTC', timezone(hours.time_zone, days.local_date + hours.closes))
-                        as closes_at
+                    timezone(
+                        'UTC', timezone(hours.time_zone, days.local_date + hours.opens)
+                    ) as opens_at,
+                    timezone(
+                        'UTC', timezone(hours.time_zone, days.local_date + hours.closes)
+                    ) as closes_at
                 from days
                 inner join
                     {{ ref("business_hours") }} as hours

@@ -12,7 +12,8 @@
         select
             row_key,
             arg_max(vendor_id, receipt_seq) as vendor_id
-            {%- for field in fields %},
+            {%- for field in fields %}
+                ,
                 arg_max(sent ->> '$.{{ field.name }}', receipt_seq) filter (
                     where sent ->> '$.{{ field.name }}' is not null
                 ) as "sent {{ field.name }}",
@@ -53,8 +54,10 @@
                 coalesce(
                     staged.row_key is not null
                     and sent_before."at {{ name }}" < staged._extracted_at
-                    and staged."{{ name }}" is distinct from sent_before."sent {{ name }}"
-                    and staged."{{ name }}" is distinct from sent_before."before {{ name }}"
+                    and staged."{{ name }}"
+                    is distinct from sent_before."sent {{ name }}"
+                    and staged."{{ name }}"
+                    is distinct from sent_before."before {{ name }}"
                     and '{{ name }}' in (select field from owned_by_people),
                     false
                 ) as "is edited {{ name }}",
@@ -91,7 +94,10 @@
         {%- for field in fields %}
             {%- set column = relation ~ '."' ~ field.name ~ '"' %}
             {%- set held = relation ~ '."held ' ~ field.name ~ '"' %}
-            '{{ field.name }}', case when {{ column }} is not null then {{ held }} end{{ "," if not loop.last }}
+            '{{ field.name }}',
+            case
+                when {{ column }} is not null then {{ held }}
+            end{{ "," if not loop.last }}
         {%- endfor %}
     )
 {% endmacro %}
@@ -108,4 +114,6 @@
 
 
 {# A time as Salesforce writes it. #}
-{% macro salesforce_time(column) -%} strftime({{ column }}, '%Y-%m-%dT%H:%M:%S.000+0000') {%- endmacro %}
+{% macro salesforce_time(column) -%}
+    strftime({{ column }}, '%Y-%m-%dT%H:%M:%S.000+0000')
+{%- endmacro %}

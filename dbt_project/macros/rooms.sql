@@ -45,8 +45,7 @@
     {%- if execute and not flags.FULL_REFRESH -%}
         {%- set relation = adapter.get_relation(target.database, room, table) -%}
     {%- endif -%}
-    {%- if relation -%}
-        (select {{ columns.keys() | join(", ") }} from {{ relation }})
+    {%- if relation -%}(select {{ columns.keys() | join(", ") }} from {{ relation }})
     {%- else -%}
         (
             select

@@ -4,28 +4,37 @@
   the same macro before it lands anything.
 #}
 {% macro create_missing_sources() %}
-    {% if execute and flags.WHICH in ("run", "build", "test", "run-operation", "seed", "show") %}
+    {% if execute and flags.WHICH in (
+        "run",
+        "build",
+        "test",
+        "run-operation",
+        "seed",
+        "show",
+    ) %}
         {% set there = [] %}
         {% set found = run_query(
             "select database_name || '.' || schema_name || '.' || table_name from duckdb_tables()"
         ) %}
         {% for row in found %} {% do there.append(row[0]) %} {% endfor %}
         {% for node in graph.sources.values() %}
-            {% set address = node.database ~ "." ~ node.schema ~ "." ~ node.identifier %}
+            {% set address = (
+                node.database ~ "." ~ node.schema ~ "." ~ node.identifier
+            ) %}
             {% if address not in there %}
                 {% set columns = [] %}
                 {% for column in node.columns.values() %}
                     {% do columns.append('"' ~ column.name ~ '" ' ~ column.data_type) %}
                 {% endfor %}
                 {% do run_query(
-                    "create schema if not exists " ~ node.database ~ "." ~ node.schema
+                    "create schema if not exists "
+                    ~ node.database
+                    ~ "."
+                    ~ node.schema
                 ) %}
                 {% do run_query(
-                    "create table if not exists "
-                    ~ address
-                    ~ " ("
-                    ~ columns | join(", ")
-                    ~ ")"
+                    "create table if not exists " ~ address ~ " (" ~ columns
+                    | join(", ") ~ ")"
                 ) %}
             {% endif %}
         {% endfor %}

@@ -1,6 +1,9 @@
-{# Text without blanks around it; blank and the stock word of an untouched picklist are null. #}
+{#
+  Text without blanks around it. Blank, the stock word of an untouched picklist and what
+  integrations write where a field is required and nothing is known are null.
+#}
 {% macro clean_text(column) -%}
-    nullif(nullif(trim({{ column }}), ''), 'Select')
+    nullif(nullif(nullif(trim({{ column }}), ''), 'Select'), '[not provided]')
 {%- endmacro %}
 
 {% macro clean_email(column) -%} nullif(lower(trim({{ column }})), '') {%- endmacro %}
@@ -13,13 +16,14 @@
     case
         when regexp_full_match({{ column }}, '\d{12,13}')
         then make_timestamp(try_cast({{ column }} as bigint) * 1000)
-        when
-            regexp_matches({{ column }}, '^(19|20)\d\d-')
+        when regexp_matches({{ column }}, '^(19|20)\d\d-')
         then
             timezone(
                 'UTC',
                 try_cast(
-                    regexp_replace({{ column }}, '([+-]\d\d)(\d\d)$', '\1:\2') as timestamptz
+                    regexp_replace(
+                        {{ column }}, '([+-]\d\d)(\d\d)$', '\1:\2'
+                    ) as timestamptz
                 )
             )
     end

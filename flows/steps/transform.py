@@ -2,29 +2,67 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flows.warehouse import DBT_PROJECT, Warehouse
 
 
+WHO = "+leads_touched"
+
 
 def build_staging(warehouse: Warehouse) -> None:
-    """Bring staging up to the journal."""
-    warehouse.dbt("run", "--select", "staging")
+    """Bring staging up to the journal: the models whose stream holds something newer."""
+    behind = [
+        node["name"]
+        for node in warehouse.nodes("staging")
+        if not warehouse.is_built or _is_behind(warehouse, node)
+    ]
+    if behind:
+        _run(warehouse, *behind)
 
 
-def build_facts(warehouse: Warehouse) -> int:
-    """Build people; returns how many leads this run touches."""
-    warehouse.dbt("run", "--select", "people")
+def find_touched(warehouse: Warehouse) -> int:
+    """Build people as far as the leads this run touches; returns how many there are."""
+    _run(warehouse, f"{WHO},path:models/people")
     return int(warehouse.value("select count(*) from people.leads_touched"))
+
+
+def build_facts(warehouse: Warehouse) -> None:
+    """Build the rest of people: what is known of the touched leads."""
+    rooms = "path:models/people"
+    if warehouse.is_built:
+        warehouse.dbt("run", "--select", rooms, "--exclude", WHO, "config.materialized:view")
+    else:
+        warehouse.dbt("run", "--select", rooms, "--exclude", WHO, "--full-refresh")
 
 
 def build_proposals(warehouse: Warehouse) -> None:
     """Build scoring and routing: who should be handed over, and who may get it."""
-    warehouse.dbt("run", "--select", "scoring", "routing")
+    _run(warehouse, "scoring", "routing")
 
 
 def build_published(warehouse: Warehouse) -> None:
     """Build what is read from outside, out of what is recorded by now."""
-    warehouse.dbt("run", "--select", "lifecycle", "write_back", "reporting")
+    _run(warehouse, "lifecycle", "write_back", "reporting")
+
+
+def _run(warehouse: Warehouse, *select: str) -> None:
+    """Run models: tables only, as views stay right by themselves; all anew by changed models."""
+    if warehouse.is_built:
+        warehouse.dbt("run", "--select", *select, "--exclude", "config.materialized:view")
+    else:
+        warehouse.dbt("run", "--select", *select, "--full-refresh")
+
+
+def _is_behind(warehouse: Warehouse, node: dict[str, Any]) -> bool:
+    table = f"{node['schema']}.{node['name']}"
+    return any(
+        warehouse.value(
+            f"select coalesce((select max(_seq) from {source}), 0) "
+            f"> coalesce((select max(_seq) from {table}), 0)"
+        )
+        for source in node["sources"]
+    )
 
 
 def test_touched(warehouse: Warehouse) -> None:

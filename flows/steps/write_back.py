@@ -42,7 +42,9 @@ class Finds(Protocol):
 Push = Callable[[Connector, str, str, Sequence[Row]], Iterator[Receipt]]
 
 
-def push(connector: Connector, object_name: str, key: str, rows: Sequence[Row]) -> Iterator[Receipt]:
+def push(
+    connector: Connector, object_name: str, key: str, rows: Sequence[Row]
+) -> Iterator[Receipt]:
     """Send rows through their connector."""
     return connector.push(object_name, key, rows)
 
