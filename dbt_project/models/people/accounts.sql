@@ -1,7 +1,9 @@
 -- One row per CRM account; of several with one domain one is the domain's.
 {{ config(materialized="table", access="public") }}
 with
-    accounts as (select * from {{ ref("stg_salesforce__accounts") }} where not is_deleted),
+    accounts as (
+        select * from {{ ref("stg_salesforce__accounts") }} where not is_deleted
+    ),
     contacts as (
         select account_id, count(*) as contact_count
         from {{ ref("stg_salesforce__contacts") }}

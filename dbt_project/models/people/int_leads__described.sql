@@ -1,7 +1,9 @@
--- One row per lead: who it is and where it works, each field from the most believed record.
+-- One row per lead: who it is and where it works, by the most believed record.
 -- depends_on: {{ ref('leads_touched') }}
 with
-    records as (select * from {{ ref("int_leads__records_described") }} {{ where_touched() }}),
+    records as (
+        select * from {{ ref("int_leads__records_described") }} {{ where_touched() }}
+    ),
     free_mail as (select domain from {{ ref("free_mail_domains") }}),
     competitors as (select domain from {{ ref("competitor_domains") }}),
     ranges as (select * from {{ ref("employee_ranges") }}),
@@ -20,43 +22,68 @@ with
         left join ranges on records.employee_range = ranges.employee_range
     ),
     {%- set best = [
-        "email", "first_name", "last_name", "job_title", "company_name", "phone",
-        "technology_stack", "buying_role",
+        "email",
+        "first_name",
+        "last_name",
+        "job_title",
+        "company_name",
+        "phone",
+        "technology_stack",
+        "buying_role",
     ] %}
     best as (
         select
             lead_key,
             {% for column in best %}
-                arg_min({{ column }}, rank) filter (where {{ column }} is not null) as {{ column }},
+                arg_min({{ column }}, rank) filter (
+                    where {{ column }} is not null
+                ) as {{ column }},
             {% endfor %}
             arg_min(full_name, rank) filter (where full_name <> '') as full_name,
-            arg_min(lower(industry), rank) filter (where industry is not null) as industry,
-            arg_min(employees, rank) filter (where employees is not null) as employee_count,
-            arg_min(country, rank) filter (where country is not null) as country_as_written,
+            arg_min(lower(industry), rank) filter (
+                where industry is not null
+            ) as industry,
+            arg_min(employees, rank) filter (
+                where employees is not null
+            ) as employee_count,
+            arg_min(country, rank) filter (
+                where country is not null
+            ) as country_as_written,
             arg_min(website, rank) filter (
-                where website is not null and website not in (select domain from free_mail)
+                where
+                    website is not null
+                    and website not in (select domain from free_mail)
             ) as website_domain,
             arg_min(email_domain, rank) filter (
-                where email_domain is not null and email_domain not in (select domain from free_mail)
+                where
+                    email_domain is not null
+                    and email_domain not in (select domain from free_mail)
             ) as work_domain,
-            coalesce(bool_or(email_domain in (select domain from free_mail)), false) as has_free_mail,
-            arg_min(account_key, rank) filter (where account_key is not null) as own_account_key,
+            coalesce(
+                bool_or(email_domain in (select domain from free_mail)), false
+            ) as has_free_mail,
+            arg_min(account_key, rank) filter (
+                where account_key is not null
+            ) as own_account_key,
             bool_or(has_opted_out) as has_opted_out,
             min(created_at) as created_at,
-            -- Where the person was first seen, and by which source; the MAP knows better on a tie.
+            -- First seen where, and by which source; the MAP knows better on a tie.
             arg_min(
                 {
-                    'source': lower(source),
-                    'detail': source_detail,
-                    'campaign': campaign,
-                    'at': first_seen_at
+                    'source':lower(source),
+                    'detail':source_detail,
+                    'campaign':campaign,
+                    'at':first_seen_at
                 },
-                (first_seen_at, -belief)
+                (first_seen_at, - belief)
             ) as origin,
-            arg_min(record_id, rank) filter (where system = 'hubspot') as hubspot_contact_id,
+            arg_min(record_id, rank) filter (
+                where system = 'hubspot'
+            ) as hubspot_contact_id,
             count(distinct lower(full_name)) filter (
                 where email is not null and full_name <> ''
-            ) > 1 as has_two_names
+            )
+            > 1 as has_two_names
         from named
         group by lead_key
     )
@@ -77,8 +104,8 @@ select
     best.technology_stack,
     best.buying_role,
     best.has_free_mail and best.work_domain is null as is_free_mail,
-    coalesce(best.work_domain, best.website_domain) in (select domain from competitors)
-        as is_competitor,
+    coalesce(best.work_domain, best.website_domain)
+    in (select domain from competitors) as is_competitor,
     coalesce(best.has_opted_out, false) as has_opted_out,
     coalesce(best.own_account_key, accounts.account_key) as account_key,
     best.origin.source as first_touch_source_as_named,

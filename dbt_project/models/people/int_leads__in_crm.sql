@@ -5,17 +5,22 @@ with
     statuses as (select * from {{ ref("lead_statuses") }}),
     owners as (select * from {{ ref("stg_hubspot__owners") }}),
     users as (select * from {{ ref("stg_salesforce__users") }}),
-    -- Of several CRM leads the oldest open one is written; the others are duplicates of it.
+    -- Of several CRM leads the oldest open one is written; the others repeat it.
     crm_leads as (
         select
             people.lead_key,
-            arg_min(leads.lead_id, (leads.is_converted::int, leads.created_at, leads.lead_id))
-                as crm_lead_id,
             arg_min(
-                leads.is_converted, (leads.is_converted::int, leads.created_at, leads.lead_id)
+                leads.lead_id,
+                (leads.is_converted::int, leads.created_at, leads.lead_id)
+            ) as crm_lead_id,
+            arg_min(
+                leads.is_converted,
+                (leads.is_converted::int, leads.created_at, leads.lead_id)
             ) as is_converted,
-            arg_min(leads.owner_id, (leads.is_converted::int, leads.created_at, leads.lead_id))
-                as owner_id,
+            arg_min(
+                leads.owner_id,
+                (leads.is_converted::int, leads.created_at, leads.lead_id)
+            ) as owner_id,
             arg_min(
                 lower(trim(leads.status)),
                 (leads.is_converted::int, leads.created_at, leads.lead_id)
@@ -33,9 +38,12 @@ with
     crm_contacts as (
         select
             people.lead_key,
-            arg_min(contacts.contact_id, (contacts.created_at, contacts.contact_id))
-                as crm_contact_id,
-            arg_min(contacts.owner_id, (contacts.created_at, contacts.contact_id)) as owner_id
+            arg_min(
+                contacts.contact_id, (contacts.created_at, contacts.contact_id)
+            ) as crm_contact_id,
+            arg_min(
+                contacts.owner_id, (contacts.created_at, contacts.contact_id)
+            ) as owner_id
         from {{ ref("stg_salesforce__contacts") }} as contacts
         inner join people on contacts.record_key = people.record_key
         where not contacts.is_deleted
@@ -45,8 +53,9 @@ with
         select
             people.lead_key,
             arg_max(lower(contacts.lead_status), contacts.modified_at) as status,
-            arg_max(users.user_id, contacts.modified_at) filter (where users.user_id is not null)
-                as owner_id,
+            arg_max(users.user_id, contacts.modified_at) filter (
+                where users.user_id is not null
+            ) as owner_id,
             arg_max(contacts.record_url, contacts.modified_at) as record_url
         from {{ ref("stg_hubspot__contacts") }} as contacts
         inner join people on contacts.record_key = people.record_key
@@ -62,7 +71,9 @@ select
     coalesce(crm_leads.is_converted, false) as is_converted,
     crm_contacts.crm_contact_id,
     greatest(coalesce(crm_leads.duplicate_count, 0), 0) as duplicate_count,
-    case when not crm_leads.is_converted then crm_leads.owner_id end as crm_lead_owner_id,
+    case
+        when not crm_leads.is_converted then crm_leads.owner_id
+    end as crm_lead_owner_id,
     crm_contacts.owner_id as crm_contact_owner_id,
     map_contacts.owner_id as map_owner_id,
     coalesce(crm_statuses.lead_status, map_statuses.lead_status, 'open') as lead_status,

@@ -1,4 +1,4 @@
--- One row per lead: what sales did before with the person and with the company, in words.
+-- One row per lead: what sales did before with the person and the company, in words.
 -- depends_on: {{ ref('leads_touched') }}
 with
     leads as (select * from {{ ref("int_leads__described") }} {{ where_touched() }}),
@@ -18,7 +18,8 @@ with
         select leads.lead_key, others.lead_key as colleague_key
         from leads
         inner join
-            {{ ref("int_leads__described") }} as others on leads.account_key = others.account_key
+            {{ ref("int_leads__described") }} as others
+            on leads.account_key = others.account_key
         where leads.lead_key <> others.lead_key
     ),
     with_company as (
@@ -41,8 +42,7 @@ select
             || ' with this person, last on '
             || strftime(with_person.last_at, '%Y-%m-%d')
             || coalesce(' by ' || with_person.last_by, '')
-    end
-    || case
+    end || case
         when with_company.lead_key is not null
         then
             '; '

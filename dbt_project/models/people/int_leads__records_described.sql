@@ -1,5 +1,4 @@
--- One row per live person record: what each system says of the person, in one set of columns.
-{{ config(unique_key="record_key") }}
+-- One row per live person record: what its system says of the person.
 -- depends_on: {{ ref('leads_touched') }}
 -- The order of systems is the order of belief: CRM contact, CRM lead, then the MAP.
 with

@@ -20,7 +20,8 @@ with
         qualify
             row_number() over (
                 partition by touches.lead_key
-                order by touches.trigger_rank, touches.occurred_at desc, touches.touch_key
+                order by
+                    touches.trigger_rank, touches.occurred_at desc, touches.touch_key
             )
             = 1
     ),
@@ -32,16 +33,16 @@ with
             touches.touch_key <> triggers.touch_key
             and touches.occurred_at
             between triggers.occurred_at
-            - to_days({{ var("look_back_days") }})
-            and triggers.occurred_at
+            - to_days({{ var("look_back_days") }}) and triggers.occurred_at
             + to_days(1)
         group by touches.lead_key, touches.touch_label
     ),
     recent as (
         select
             lead_key,
-            string_agg(times || ' × ' || touch_label, ', ' order by times desc, touch_label)
-                as recent_touches,
+            string_agg(
+                times || ' × ' || touch_label, ', ' order by times desc, touch_label
+            ) as recent_touches,
             sum(times) as touch_count_7d
         from around
         group by lead_key
@@ -58,7 +59,9 @@ with
             <= {{ var("last_contents") }}
     ),
     last_contents as (
-        select lead_key, string_agg(asset, ' | ' order by occurred_at desc, asset) as last_contents
+        select
+            lead_key,
+            string_agg(asset, ' | ' order by occurred_at desc, asset) as last_contents
         from contents
         group by lead_key
     ),
@@ -68,8 +71,9 @@ with
             count(*) filter (where touch_type like '%page_view') as page_view_count,
             count(*) filter (where touch_type = 'content_download') as download_count,
             count(*) filter (where touch_type = 'email_open') as email_open_count,
-            arg_max(form_name, occurred_at) filter (where form_name is not null)
-                as submitted_form
+            arg_max(form_name, occurred_at) filter (
+                where form_name is not null
+            ) as submitted_form
         from touches
         group by lead_key
     )

@@ -1,4 +1,4 @@
--- One row per record whose person may have changed in this run, with the person it was before.
+-- One row per record whose person may have changed, with the person it was before.
 {{ config(materialized="table") }}
 {%- set people_before = previous(
     "people", "people", {"record_key": "varchar", "lead_key": "varchar"}
@@ -15,7 +15,8 @@ with recursive
         from {{ source("ops", "lead_keys") }}
         {% if not flags.FULL_REFRESH %} where as_of > {{ built("as_of") }} {% endif %}
     ),
-    -- Whoever shared a person with them, because a split must find the part left behind.
+    -- Whoever shared a person with them, because a split must find the part left
+    -- behind.
     together as (
         select record_key
         from seeds
@@ -35,8 +36,7 @@ with recursive
         inner join links on reached.record_key = links.record_key
         inner join links as other_links on links.link = other_links.link
     )
-select
-    reached.record_key, before.lead_key as lead_key_before, {{ as_of() }} as as_of
+select reached.record_key, before.lead_key as lead_key_before, {{ as_of() }} as as_of
 from reached
 left join before on reached.record_key = before.record_key
 {% if not flags.FULL_REFRESH %}

@@ -12,17 +12,21 @@ with
             created_at,
             is_deleted,
             list_transform(
-                list_filter(
-                    list_concat(
-                        string_split(coalesce(merged_object_ids, ''), ';'),
-                        list_transform(
-                            string_split(coalesce(merged_vids, ''), ';'),
-                            lambda pair: split_part(pair, ':', 1)
+                list_sort(
+                    list_distinct(
+                        list_filter(
+                            list_concat(
+                                string_split(coalesce(merged_object_ids, ''), ';'),
+                                list_transform(
+                                    string_split(coalesce(merged_vids, ''), ';'),
+                                    lambda pair:split_part(pair, ':', 1)
+                                )
+                            ),
+                            lambda id:id <> '' and id <> contact_id
                         )
-                    ),
-                    lambda id: id <> '' and id <> contact_id
+                    )
                 ),
-                lambda id: 'hubspot:contact:' || id
+                lambda id:'hubspot:contact:' || id
             ) as linked_record_keys,
             _seq
         from {{ ref("stg_hubspot__contacts") }}
@@ -42,7 +46,7 @@ with
                     'salesforce:lead:' || master_record_id,
                     'salesforce:contact:' || converted_contact_id
                 ],
-                lambda link: link is not null
+                lambda link:link is not null
             ) as linked_record_keys,
             _seq
         from {{ ref("stg_salesforce__leads") }}
@@ -58,7 +62,8 @@ with
             created_at,
             is_deleted,
             list_filter(
-                ['salesforce:contact:' || master_record_id], lambda link: link is not null
+                ['salesforce:contact:' || master_record_id],
+                lambda link:link is not null
             ) as linked_record_keys,
             _seq
         from {{ ref("stg_salesforce__contacts") }}

@@ -1,4 +1,4 @@
--- One row per completed sales activity with a lead: calls, e-mails and meetings by people.
+-- One row per completed call, e-mail or meeting of a person in sales with a lead.
 {{ config(access="public") }}
 -- depends_on: {{ ref('leads_touched') }}
 with
@@ -15,7 +15,7 @@ with
             subject,
             completed_at as occurred_at
         from {{ ref("stg_salesforce__tasks") }}
-        -- Our own task is an errand until a person completes it, and then still not a touch.
+        -- Our own task is an errand, and completed it is still not a touch.
         where is_completed and baton_task_key is null and not is_deleted
         union all
         select

@@ -14,19 +14,26 @@ with
         select
             people.lead_key,
             stages.lifecycle_stage,
-            -- HubSpot's own stamp is the truth where it has one; else the first version seen.
+            -- HubSpot's own stamp where it has one; else the first version seen.
             coalesce(
                 max(
                     case
-                        when stages.is_mql_or_later and versions.lifecycle_stage = 'marketingqualifiedlead'
+                        when
+                            stages.is_mql_or_later
+                            and versions.lifecycle_stage = 'marketingqualifiedlead'
                         then contacts.mql_at
                     end
                 ),
                 min(versions.version_at)
             ) as entered_at,
             min(versions.known_at) as known_at,
-            bool_or(contacts.mql_at is not null) as is_dated,
-            'HubSpot lifecycle stage ' || any_value(versions.lifecycle_stage) as evidence
+            bool_or(
+                stages.is_mql_or_later
+                and versions.lifecycle_stage = 'marketingqualifiedlead'
+                and contacts.mql_at is not null
+            ) as is_dated,
+            'HubSpot lifecycle stage '
+            || any_value(versions.lifecycle_stage) as evidence
         from {{ ref("stg_hubspot__contact_versions") }} as versions
         inner join people on versions.record_key = people.record_key
         inner join contacts on versions.record_key = contacts.record_key
@@ -65,7 +72,8 @@ with
     in_opportunities as (
         select people.lead_key, roles.opportunity_id
         from {{ ref("stg_salesforce__opportunity_contact_roles") }} as roles
-        inner join people on people.record_key = 'salesforce:contact:' || roles.contact_id
+        inner join
+            people on people.record_key = 'salesforce:contact:' || roles.contact_id
         where not roles.is_deleted
         union
         select people.lead_key, leads.converted_opportunity_id as opportunity_id
@@ -80,10 +88,13 @@ with
             opportunities.created_at as entered_at,
             opportunities._extracted_at as known_at,
             true as is_dated,
-            'Salesforce opportunity ' || opportunities.opportunity_id || ' opened' as evidence
+            'Salesforce opportunity '
+            || opportunities.opportunity_id
+            || ' opened' as evidence
         from in_opportunities
         inner join
-            opportunities on in_opportunities.opportunity_id = opportunities.opportunity_id
+            opportunities
+            on in_opportunities.opportunity_id = opportunities.opportunity_id
     ),
     won as (
         select
@@ -92,18 +103,26 @@ with
             opportunities.close_date::timestamp as entered_at,
             opportunities._extracted_at as known_at,
             true as is_dated,
-            'Salesforce opportunity ' || opportunities.opportunity_id || ' won' as evidence
+            'Salesforce opportunity '
+            || opportunities.opportunity_id
+            || ' won' as evidence
         from in_opportunities
         inner join
-            opportunities on in_opportunities.opportunity_id = opportunities.opportunity_id
+            opportunities
+            on in_opportunities.opportunity_id = opportunities.opportunity_id
         where opportunities.is_won and opportunities.close_date is not null
     )
-select * from hubspot_stages
+select *
+from hubspot_stages
 union all
-select * from salesforce_statuses
+select *
+from salesforce_statuses
 union all
-select * from conversions
+select *
+from conversions
 union all
-select * from opened
+select *
+from opened
 union all
-select * from won
+select *
+from won

@@ -2,7 +2,9 @@
 {{ config(access="public") }}
 -- depends_on: {{ ref('leads_touched') }}
 with
-    described as (select * from {{ ref("int_leads__described") }} {{ where_touched() }}),
+    described as (
+        select * from {{ ref("int_leads__described") }} {{ where_touched() }}
+    ),
     in_crm as (select * from {{ ref("int_leads__in_crm") }}),
     triggered as (select * from {{ ref("int_leads__triggered") }}),
     interactions as (select * from {{ ref("int_leads__interactions") }}),
@@ -21,7 +23,10 @@ with
         inner join
             channels
             on (channels.source is null or channels.source = sources.source)
-            and (channels.source_detail is null or channels.source_detail = sources.detail)
+            and (
+                channels.source_detail is null
+                or channels.source_detail = sources.detail
+            )
         qualify
             row_number() over (
                 partition by sources.source, sources.detail order by channels.priority
@@ -33,9 +38,12 @@ with
             evidence.lead_key,
             arg_max(evidence.lifecycle_stage, stages.stage_rank) as crm_stage,
             bool_or(stages.is_mql_or_later) as is_mql_in_crm,
-            min(evidence.entered_at) filter (where stages.is_mql_or_later) as mql_in_crm_at,
-            max(evidence.entered_at) filter (where stages.lifecycle_stage = 'disqualified')
-                as disqualified_at
+            min(evidence.entered_at) filter (
+                where stages.is_mql_or_later
+            ) as mql_in_crm_at,
+            max(evidence.entered_at) filter (
+                where stages.lifecycle_stage = 'disqualified'
+            ) as disqualified_at
         from {{ ref("lead_crm_evidence") }} as evidence
         inner join stages on evidence.lifecycle_stage = stages.lifecycle_stage
         group by evidence.lead_key
@@ -52,7 +60,10 @@ with
         group by lead_key
     ),
     assignments as (
-        select lead_key, arg_max(owner_id, as_of) as owner_id, max(as_of) as owner_assigned_at
+        select
+            lead_key,
+            arg_max(owner_id, as_of) as owner_id,
+            max(as_of) as owner_assigned_at
         from {{ source("ops", "assignments") }}
         where as_of < {{ as_of() }}
         group by lead_key
@@ -118,7 +129,9 @@ select
     described.first_touch_campaign,
     described.first_touch_at,
     described.lead_at,
-    coalesce(in_crm.map_record_url, in_crm.crm_lead_id, in_crm.crm_contact_id) as record_url,
+    coalesce(
+        in_crm.map_record_url, in_crm.crm_lead_id, in_crm.crm_contact_id
+    ) as record_url,
     coalesce(decisions.is_handed_over, false) as is_handed_over,
     coalesce(decisions.is_adopted, false) as is_adopted,
     decisions.decided_at,
@@ -135,4 +148,5 @@ left join assignments on described.lead_key = assignments.lead_key
 left join
     channelled
     on described.first_touch_source_as_named is not distinct from channelled.source
-    and lower(trim(described.first_touch_source_detail)) is not distinct from channelled.detail
+    and lower(trim(described.first_touch_source_detail))
+    is not distinct from channelled.detail

@@ -64,10 +64,7 @@ with
         from emails
     ),
     -- Matching each distinct name once keeps patterns off the millions of events.
-    named as (
-        select distinct system_object, form_name, url, title
-        from unioned
-    ),
+    named as (select distinct system_object, form_name, url, title from unioned),
     classified as (
         select
             named.*,
@@ -85,8 +82,10 @@ with
                     coalesce(
                         case
                             types.match_on
-                            when 'form_name' then named.form_name
-                            when 'url' then named.url
+                            when 'form_name'
+                            then named.form_name
+                            when 'url'
+                            then named.url
                             else named.title
                         end,
                         ''
@@ -96,7 +95,8 @@ with
             )
         qualify
             row_number() over (
-                partition by named.system_object, named.form_name, named.url, named.title
+                partition by
+                    named.system_object, named.form_name, named.url, named.title
                 order by types.priority
             )
             = 1
@@ -122,5 +122,5 @@ inner join
     and unioned.form_name is not distinct from classified.form_name
     and unioned.url is not distinct from classified.url
     and unioned.title is not distinct from classified.title
--- An impossible time is reported in rpt_flagged_records and cannot be placed in a story.
+-- An impossible time has no place in a story; rpt_flagged_records reports it.
 where unioned.occurred_at is not null

@@ -1,17 +1,25 @@
--- One row per lead to recompute in this run and cause: new facts, ledger rows, time, policy.
+-- One row per lead to recompute in this run, with the causes.
 {{ config(materialized="table", access="public") }}
 {%- set everything = flags.FULL_REFRESH %}
 {%- set profiles_before = previous(
     "people",
     "lead_profiles",
-    {"lead_key": "varchar", "company_domain": "varchar", "account_key": "varchar"},
+    {
+        "lead_key": "varchar",
+        "company_domain": "varchar",
+        "account_key": "varchar",
+    },
 ) %}
 {%- set scores_before = previous(
-    "scoring", "lead_scores", {"lead_key": "varchar", "next_change_at": "timestamp"}
+    "scoring",
+    "lead_scores",
+    {"lead_key": "varchar", "next_change_at": "timestamp"},
 ) %}
 {%- set routes_before = previous("routing", "lead_routes", {"lead_key": "varchar"}) %}
 {%- set lifecycle_before = previous(
-    "lifecycle", "lead_lifecycle", {"lead_key": "varchar", "next_change_at": "timestamp"}
+    "lifecycle",
+    "lead_lifecycle",
+    {"lead_key": "varchar", "next_change_at": "timestamp"},
 ) %}
 with
     people as (select record_key, lead_key, record_id, email from {{ ref("people") }}),
@@ -113,12 +121,25 @@ with
         from {{ source("quality", "context_checks") }}
         where as_of > {{ built("as_of") }}
     ),
-    -- What was not accepted is tried again in every run until it is.
+    -- What was not accepted is tried again in every run until it is, and a rep who
+    -- was not
+    -- told yet is told.
     outstanding as (
         select lead_key
         from {{ source("ops", "receipts") }}
+        where target not in ('slack.message', 'smtp.message')
         group by lead_key, target, row_key
         having arg_max(status, receipt_seq) <> 'accepted'
+        union
+        select lead_key
+        from {{ source("ops", "assignments") }}
+        where
+            assignment_key not in (
+                select row_key
+                from {{ source("ops", "receipts") }}
+                where
+                    target in ('slack.message', 'smtp.message') and status = 'accepted'
+            )
     ),
     touched as (
         select people.lead_key, 'record' as cause
@@ -135,7 +156,8 @@ with
         union
         select people.lead_key, 'page view' as cause
         from people
-        inner join new_page_events on people.record_key = new_page_events.contact_record_key
+        inner join
+            new_page_events on people.record_key = new_page_events.contact_record_key
         union
         select people.lead_key, 'e-mail' as cause
         from people
@@ -143,8 +165,11 @@ with
         union
         select people.lead_key, 'e-mail' as cause
         from people
-        inner join {{ ref("stg_hubspot__email_events") }} as events on people.email = events.email
-        inner join renamed_campaigns on events.campaign_id = renamed_campaigns.campaign_id
+        inner join
+            {{ ref("stg_hubspot__email_events") }} as events
+            on people.email = events.email
+        inner join
+            renamed_campaigns on events.campaign_id = renamed_campaigns.campaign_id
         union
         select lead_key, 'activity' as cause
         from active_leads
@@ -162,17 +187,22 @@ with
         select people.lead_key, 'opportunity' as cause
         from people
         inner join
-            {{ ref("stg_salesforce__leads") }} as leads on people.record_key = leads.record_key
+            {{ ref("stg_salesforce__leads") }} as leads
+            on people.record_key = leads.record_key
         inner join
-            new_opportunities on leads.converted_opportunity_id = new_opportunities.opportunity_id
+            new_opportunities
+            on leads.converted_opportunity_id = new_opportunities.opportunity_id
         union
         select profiles_before.lead_key, 'account' as cause
         from profiles_before
-        inner join changed_accounts on profiles_before.account_key = changed_accounts.account_key
+        inner join
+            changed_accounts
+            on profiles_before.account_key = changed_accounts.account_key
         union
         select profiles_before.lead_key, 'account' as cause
         from profiles_before
-        inner join changed_accounts on profiles_before.company_domain = changed_accounts.domain
+        inner join
+            changed_accounts on profiles_before.company_domain = changed_accounts.domain
         union
         select lead_key, 'ledger' as cause
         from ledger_rows
@@ -199,9 +229,17 @@ with
         from people
         where exists (select 1 from names_changed)
         {% if not everything %}
-            union {{ unfinished("leads_touched", {"lead_key": "varchar", "cause": "varchar"}) }}
+            union
+            {{
+                unfinished(
+                    "leads_touched", {"lead_key": "varchar", "cause": "varchar"}
+                )
+            }}
         {% endif %}
     )
-select lead_key, string_agg(distinct cause, ', ' order by cause) as cause, {{ as_of() }} as as_of
+select
+    lead_key,
+    string_agg(distinct cause, ', ' order by cause) as cause,
+    {{ as_of() }} as as_of
 from touched
 group by lead_key

@@ -1,11 +1,15 @@
 -- One row per person record: which lead it belongs to.
 {{ config(unique_key="record_key", touched="int_people__affected", access="public") }}
 -- depends_on: {{ ref('int_people__affected') }}
--- A person is whatever hangs together by links. Its key is the one minted first among its
--- records, so a later merge keeps the older key and a split gives each part its own back.
+-- A person is whatever hangs together by links. Its key is the one minted first among
+-- its
+-- records, so a later merge keeps the older key and a split gives each part its own
+-- back.
 with recursive
     records as (
-        select records.*, coalesce(keys.minted_seq, 9000000000000000 + records._seq) as minted
+        select
+            records.*,
+            coalesce(keys.minted_seq, 9000000000000000 + records._seq) as minted
         from {{ ref("int_people__records") }} as records
         left join
             {{ source("ops", "lead_keys") }} as keys
@@ -23,11 +27,11 @@ with recursive
     ),
     -- Only links of two records and more can join anything.
     shared as (
-        select record_key, link
-        from links
-        qualify count(*) over (partition by link) > 1
+        select record_key, link from links qualify count(*) over (partition by link) > 1
     ),
-    component (record_key, minted) using key (record_key) as (
+    component(record_key, minted)
+using
+    key(record_key) as (
         select record_key, minted
         from records
         union
@@ -35,8 +39,7 @@ with recursive
         from component
         inner join shared on component.record_key = shared.record_key
         inner join shared as others on shared.link = others.link
-        inner join
-            recurring.component as known on others.record_key = known.record_key
+        inner join recurring.component as known on others.record_key = known.record_key
         where component.minted < known.minted
         group by others.record_key
     )
