@@ -1,14 +1,22 @@
 -- One row per hand-over whose record stands in the CRM and whose rep was not told yet.
 {{ config(access="private") }}
 with
-    leads as (select * from {{ ref("int_leads__handed_over") }} where who_id is not null),
+    leads as (
+        select * from {{ ref("int_leads__handed_over") }} where who_id is not null
+    ),
     unwritten as (
-        select _lead_key from {{ ref("sync_salesforce__lead") }}
+        select _lead_key
+        from {{ ref("sync_salesforce__lead") }}
         union
-        select _lead_key from {{ ref("sync_salesforce__task") }}
+        select _lead_key
+        from {{ ref("sync_salesforce__task") }}
     ),
     last_receipts as (
-        select target, row_key, arg_max(status, receipt_seq) as status, arg_max(reason, receipt_seq) as reason
+        select
+            target,
+            row_key,
+            arg_max(status, receipt_seq) as status,
+            arg_max(reason, receipt_seq) as reason
         from {{ source("ops", "receipts") }}
         where target in ('slack.message', 'smtp.message')
         group by target, row_key
@@ -20,8 +28,12 @@ with
         where status in ('accepted', 'unknown', 'intent')
     ),
     without_slack as (
-        select row_key from last_receipts
-        where target = 'slack.message' and status = 'rejected' and reason = 'users_not_found'
+        select row_key
+        from last_receipts
+        where
+            target = 'slack.message'
+            and status = 'rejected'
+            and reason = 'users_not_found'
     ),
     worded as (
         select
@@ -39,13 +51,15 @@ with
             coalesce(leads.trigger_asset, leads.trigger_type) as trigger_line,
             strftime(
                 timezone(
-                    coalesce(leads.owner_time_zone, 'UTC'), timezone('UTC', leads.trigger_at)
+                    coalesce(leads.owner_time_zone, 'UTC'),
+                    timezone('UTC', leads.trigger_at)
                 ),
                 '%a %d %b %H:%M'
             ) as trigger_when,
             strftime(
                 timezone(
-                    coalesce(leads.owner_time_zone, 'UTC'), timezone('UTC', leads.sla_due_at)
+                    coalesce(leads.owner_time_zone, 'UTC'),
+                    timezone('UTC', leads.sla_due_at)
                 ),
                 '%a %d %b %H:%M'
             )
@@ -53,8 +67,16 @@ with
             leads.context_gaps as missing_line,
             coalesce(leads.recent_touches, 'nothing else in seven days') as else_line,
             coalesce(leads.last_contents, 'nothing yet') as contents_line,
-            leads.icp_score || '/10: ' || coalesce(leads.score_reasons, 'no points') as score_line,
-            upper(left(leads.first_channel, 1)) || substr(leads.first_channel, 2) || '. ' || leads.opening || '. Mention ' || leads.mention || '.' as action_line
+            leads.icp_score
+            || '/10: '
+            || coalesce(leads.score_reasons, 'no points') as score_line,
+            upper(left(leads.first_channel, 1))
+            || substr(leads.first_channel, 2)
+            || '. '
+            || leads.opening
+            || '. Mention '
+            || leads.mention
+            || '.' as action_line
         from leads
         where
             leads.lead_key not in (select _lead_key from unwritten)
@@ -84,8 +106,15 @@ select
     concat_ws(
         chr(10),
         who_name || ' is yours: ' || trigger_line,
-        'Who: ' || who_line || coalesce(', ' || email, '') || coalesce(', ' || phone, ''),
-        'Why now: ' || trigger_line || coalesce(' (' || trigger_url || ')', '') || ', ' || trigger_when,
+        'Who: '
+        || who_line
+        || coalesce(', ' || email, '')
+        || coalesce(', ' || phone, ''),
+        'Why now: '
+        || trigger_line
+        || coalesce(' (' || trigger_url || ')', '')
+        || ', '
+        || trigger_when,
         'What else: ' || else_line,
         'Read last: ' || contents_line,
         'Before: ' || previous_interactions,

@@ -29,7 +29,16 @@ with
             -- HubSpot ignores a step back without a word, so none is asked for.
             case
                 when
-                    coalesce(held.stage_rank, case when contacts.lifecycle_stage is null or contacts.lifecycle_stage = 'subscriber' then 0 else 99 end)
+                    coalesce(
+                        held.stage_rank,
+                        case
+                            when
+                                contacts.lifecycle_stage is null
+                                or contacts.lifecycle_stage = 'subscriber'
+                            then 0
+                            else 99
+                        end
+                    )
                     < leads.mql_rank
                 then leads.mql_stage
                 else contacts.lifecycle_stage

@@ -1,4 +1,5 @@
--- One row per Salesforce lead to create or update, holding only what differs from the CRM.
+-- One row per Salesforce lead to create or update, holding only what differs from the
+-- CRM.
 {%- set fields = [
     {"name": "baton_lead_key__c"},
     {"name": "OwnerId"},
@@ -13,7 +14,8 @@ with
     leads as (
         select *
         from {{ ref("int_leads__handed_over") }}
-        -- Converted leads are read-only; a person known as a contact gets no second record.
+        -- Converted leads are read-only; a person known as a contact gets no second
+        -- record.
         where open_lead_id is not null or is_to_create or (who_id like '00Q%')
     ),
     wanted as (
@@ -24,7 +26,9 @@ with
             owner_id as "OwnerId",
             icp_score::varchar as "baton_score__c",
             left(score_reasons, 30000) as "baton_score_reasons__c",
-            left(concat_ws(': ', trigger_type, trigger_asset), 255) as "baton_trigger__c",
+            left(
+                concat_ws(': ', trigger_type, trigger_asset), 255
+            ) as "baton_trigger__c",
             {{ salesforce_time("trigger_at") }} as "baton_trigger_at__c",
             {{ salesforce_time("sla_due_at") }} as "baton_sla_due_at__c",
             left(context_gaps, 255) as "baton_context_gaps__c"
@@ -54,14 +58,13 @@ with
 select
     differing.row_key as "baton_lead_key__c",
     coalesce(leads.open_lead_id, differing.vendor_id) as "Id",
-    case when is_creation then leads.first_name end as "FirstName",
+    case when is_creation then left(leads.first_name, 40) end as "FirstName",
     case
         when is_creation
-        then coalesce(leads.last_name, leads.full_name, split_part(leads.email, '@', 1))
+        then left(coalesce(leads.last_name, leads.full_name, '[not provided]'), 80)
     end as "LastName",
     case
-        when is_creation
-        then left(coalesce(leads.company_name, leads.company_domain, '[not provided]'), 255)
+        when is_creation then left(coalesce(leads.company_name, '[not provided]'), 255)
     end as "Company",
     case when is_creation then leads.email end as "Email",
     case when is_creation then left(leads.job_title, 128) end as "Title",
@@ -80,8 +83,7 @@ select
     {{ held_before(fields) }} as _before
 from
     (
-        select *, not is_staged and vendor_id is null as is_creation
-        from differing
+        select *, not is_staged and vendor_id is null as is_creation from differing
     ) as differing
 inner join leads on differing.lead_key = leads.lead_key
 cross join policy

@@ -1,17 +1,17 @@
 -- One row per message by e-mail, to reps whom Slack does not know.
 with
-    messages as (select * from {{ ref("int_messages__composed") }} where is_without_slack)
+    messages as (
+        select * from {{ ref("int_messages__composed") }} where is_without_slack
+    )
 select
     message_key,
     owner_email as to_email,
-    regexp_replace(left('New lead: ' || who_name || ', ' || trigger_line, 150), '[\r\n]+', ' ', 'g')
-        as subject,
+    regexp_replace(
+        left('New lead: ' || who_name || ', ' || trigger_line, 150), '[\r\n]+', ' ', 'g'
+    ) as subject,
     message_text as body_text,
-    '<p>'
-    || replace(
-        replace(
-            replace(replace(message_text, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'
-        ),
+    '<p>' || replace(
+        replace(replace(replace(message_text, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'),
         chr(10),
         '<br>'
     )

@@ -1,0 +1,58 @@
+-- One row per touched lead that was handed over: the context packet, made once per run.
+{{ config(materialized="table", access="private") }}
+with
+    leads as (
+        select *
+        from {{ ref("lead_lifecycle") }}
+        where
+            decision = 'mql'
+            and owner_id is not null
+            and lead_key in (select lead_key from {{ ref("leads_touched") }})
+    ),
+    profiles as (select * from {{ ref("lead_profiles") }}),
+    assignments as (
+        select *
+        from {{ source("ops", "assignments") }}
+        qualify row_number() over (partition by lead_key order by as_of desc) = 1
+    ),
+    users as (select * from {{ ref("stg_salesforce__users") }}),
+    owners as (select * from {{ ref("stg_hubspot__owners") }} where not is_archived),
+    actions as (select * from {{ ref("first_contact_actions") }})
+select
+    leads.*,
+    profiles.first_name,
+    profiles.last_name,
+    profiles.phone,
+    profiles.technology_stack,
+    profiles.recent_touches,
+    profiles.last_contents,
+    profiles.previous_interactions,
+    profiles.is_converted,
+    assignments.assignment_key,
+    users.full_name as owner_name,
+    users.email as owner_email,
+    users.time_zone as owner_time_zone,
+    owners.owner_id as hubspot_owner_id,
+    case
+        when not profiles.is_converted then profiles.salesforce_lead_id
+    end as open_lead_id,
+    -- Who does not want e-mail is called.
+    case
+        when coalesce(leads.has_opted_out, false) and actions.channel = 'e-mail'
+        then 'phone'
+        else actions.channel
+    end as first_channel,
+    actions.opening,
+    actions.mention
+from leads
+inner join profiles on leads.lead_key = profiles.lead_key
+inner join assignments on leads.lead_key = assignments.lead_key
+inner join users on leads.owner_id = users.user_id
+left join owners on users.email = owners.email
+left join
+    actions
+    on actions.trigger_type = case
+        when leads.trigger_type in (select trigger_type from actions)
+        then leads.trigger_type
+        else 'default'
+    end
