@@ -1,0 +1,1 @@
+"""Measurements: `make bench` prints them. Machines are shared, so read the ratios."""
