@@ -19,7 +19,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-s
 	--generate-hashes --no-emit-index-url --build-constraints requirements-build.txt \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
-.PHONY: setup demo test lint format bench faults lock clean help
+.PHONY: setup demo test lint format bench faults docs lock clean help
 
 setup: $(READY)  ## make .venv/ from the locks (again only when they change)
 
@@ -70,6 +70,9 @@ bench: setup  ## measure; prints figures
 
 faults: setup  ## the suite in which the outside world throttles, drops and lies
 	@$(BIN)/python -m pytest -m faults $(ARGS)
+
+docs: setup  ## write docs/tables.md again from dbt's YAML
+	@$(BIN)/python docs/generate_tables.py
 
 lock: setup  ## resolve pyproject.toml into the locks again (UPGRADE=--upgrade moves every version)
 	$(COMPILE) --group pyproject.toml:bootstrap -o requirements-bootstrap.lock

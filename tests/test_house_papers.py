@@ -121,9 +121,9 @@ def make_targets() -> set[str]:
 def baton_commands() -> set[str]:
     import typer.main
 
-    from flows.cli import app
+    from flows.cli import commands
 
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(commands)
     return set(getattr(command, "commands", {}))
 
 
@@ -157,7 +157,7 @@ def test_every_recipe_and_command_in_the_readme_exists() -> None:
 
 def test_every_path_in_the_readme_exists() -> None:
     text = must_exist(ROOT / "README.md").read_text(encoding="utf-8")
-    suffixes = r"py|sql|csv|yml|yaml|toml|md|lock|example|cfg"
+    suffixes = r"py|sql|csv|yml|yaml|toml|md|lock|cfg"
     links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
     words = {word for code in code_in(text) for word in re.findall(r"[\w.*<>/-]+", code)}
     agreed = {"flows", "dbt_project", "expectations", "deployments", "sandbox", "tests", "docs"}
