@@ -1,4 +1,4 @@
--- One row per version of a HubSpot contact: the stage and status it had, and when we learned it.
+-- One row per version of a HubSpot contact: its stage, and when we learned it.
 {{ config(unique_key="_seq", touched="self") }}
 with
     source as (

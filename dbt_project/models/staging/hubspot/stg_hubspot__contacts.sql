@@ -40,8 +40,8 @@
         "baton_score": "VARCHAR",
         "baton_score_reasons": "VARCHAR",
         "baton_trigger": "VARCHAR",
-        "baton_context_gaps": "VARCHAR"
-    }
+        "baton_context_gaps": "VARCHAR",
+    },
 } -%}
 with
     source as (
@@ -72,9 +72,12 @@ with
             record.properties.hubspot_owner_id as owner_id,
             record.properties.hs_analytics_source as source,
             record.properties.hs_analytics_source_data_1 as source_detail,
-            {{ clean_text("record.properties.hs_analytics_source_data_2") }} as campaign,
+            {{ clean_text("record.properties.hs_analytics_source_data_2") }}
+            as campaign,
             record.properties.hs_analytics_first_url as first_url,
-            coalesce(record.properties.hs_email_optout = 'true', false) as has_opted_out,
+            coalesce(
+                record.properties.hs_email_optout = 'true', false
+            ) as has_opted_out,
             record.properties.hs_merged_object_ids as merged_object_ids,
             record.properties.hs_calculated_merged_vids as merged_vids,
             record.properties.baton_lead_key as baton_lead_key,
@@ -83,9 +86,24 @@ with
             record.properties.baton_trigger as baton_trigger,
             record.properties.baton_context_gaps as baton_context_gaps,
             record.url as record_url,
-            {{ clean_time("record.properties.hs_analytics_first_timestamp") }} as first_seen_at,
-            coalesce({{ clean_time("record.properties.createdate") }}, {{ clean_time("record.createdAt") }}) as created_at,
-            coalesce({{ clean_time("record.properties.hs_v2_date_entered_marketingqualifiedlead") }}, {{ clean_time("record.properties.hs_lifecyclestage_marketingqualifiedlead_date") }}) as mql_at,
+            {{ clean_time("record.properties.hs_analytics_first_timestamp") }}
+            as first_seen_at,
+            coalesce(
+                {{ clean_time("record.properties.createdate") }},
+                {{ clean_time("record.createdAt") }}
+            ) as created_at,
+            coalesce(
+                {{
+                    clean_time(
+                        "record.properties.hs_v2_date_entered_marketingqualifiedlead"
+                    )
+                }},
+                {{
+                    clean_time(
+                        "record.properties.hs_lifecyclestage_marketingqualifiedlead_date"
+                    )
+                }}
+            ) as mql_at,
             {{ clean_time("record.properties.lastmodifieddate") }} as modified_at,
             _is_deleted as is_deleted,
             _seq,

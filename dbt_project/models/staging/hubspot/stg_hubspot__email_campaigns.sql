@@ -1,14 +1,15 @@
 -- One row per marketing e-mail that was opened or clicked.
 {{ config(touched="self") }}
-{%- set shape = {
-    "id": "VARCHAR",
-    "name": "VARCHAR",
-    "subject": "VARCHAR"
-} -%}
+{%- set shape = {"id": "VARCHAR", "name": "VARCHAR", "subject": "VARCHAR"} -%}
 with
     source as (
         select *
-        from {{ newest_versions(source("raw_hubspot", "hubspot__email_campaigns"), shape) }}
+        from
+            {{
+                newest_versions(
+                    source("raw_hubspot", "hubspot__email_campaigns"), shape
+                )
+            }}
     ),
     renamed as (
         select

@@ -7,12 +7,13 @@
     "recipient": "VARCHAR",
     "emailCampaignId": "VARCHAR",
     "url": "VARCHAR",
-    "filteredEvent": "BOOLEAN"
+    "filteredEvent": "BOOLEAN",
 } -%}
 with
     source as (
         select *
-        from {{ newest_versions(source("raw_hubspot", "hubspot__email_events"), shape) }}
+        from
+            {{ newest_versions(source("raw_hubspot", "hubspot__email_events"), shape) }}
     ),
     renamed as (
         select
@@ -23,7 +24,10 @@ with
             record."emailCampaignId" as campaign_id,
             record.url as clicked_url,
             coalesce(record."filteredEvent", false) as is_filtered,
-            case when record.created between 631152000000 and 4102444800000 then make_timestamp(record.created * 1000) end as occurred_at,
+            case
+                when record.created between 631152000000 and 4102444800000
+                then make_timestamp(record.created * 1000)
+            end as occurred_at,
             _is_deleted as is_deleted,
             _seq,
             _extracted_at

@@ -1,10 +1,6 @@
 -- One row per HubSpot form.
 {{ config(touched="self") }}
-{%- set shape = {
-    "id": "VARCHAR",
-    "name": "VARCHAR",
-    "formType": "VARCHAR"
-} -%}
+{%- set shape = {"id": "VARCHAR", "name": "VARCHAR", "formType": "VARCHAR"} -%}
 with
     source as (
         select *

@@ -5,7 +5,7 @@
     "email": "VARCHAR",
     "firstName": "VARCHAR",
     "lastName": "VARCHAR",
-    "archived": "BOOLEAN"
+    "archived": "BOOLEAN",
 } -%}
 with
     source as (

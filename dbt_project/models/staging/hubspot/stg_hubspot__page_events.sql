@@ -8,8 +8,8 @@
     "properties": {
         "hs_url": "VARCHAR",
         "hs_page_title": "VARCHAR",
-        "hs_utm_campaign": "VARCHAR"
-    }
+        "hs_utm_campaign": "VARCHAR",
+    },
 } -%}
 with
     source as (

@@ -11,12 +11,17 @@
     "Type": "VARCHAR",
     "CreatedDate": "VARCHAR",
     "MasterRecordId": "VARCHAR",
-    "NumberOfEmployees": "BIGINT"
+    "NumberOfEmployees": "BIGINT",
 } -%}
 with
     source as (
         select *
-        from {{ newest_versions(source("raw_salesforce", "salesforce__accounts"), shape) }}
+        from
+            {{
+                newest_versions(
+                    source("raw_salesforce", "salesforce__accounts"), shape
+                )
+            }}
     ),
     renamed as (
         select

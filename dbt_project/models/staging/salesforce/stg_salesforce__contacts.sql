@@ -14,12 +14,17 @@
     "MailingCountry": "VARCHAR",
     "CreatedDate": "VARCHAR",
     "SystemModstamp": "VARCHAR",
-    "HasOptedOutOfEmail": "BOOLEAN"
+    "HasOptedOutOfEmail": "BOOLEAN",
 } -%}
 with
     source as (
         select *
-        from {{ newest_versions(source("raw_salesforce", "salesforce__contacts"), shape) }}
+        from
+            {{
+                newest_versions(
+                    source("raw_salesforce", "salesforce__contacts"), shape
+                )
+            }}
     ),
     renamed as (
         select

@@ -10,12 +10,13 @@
     "EndDateTime": "VARCHAR",
     "ActivityDateTime": "VARCHAR",
     "CreatedById": "VARCHAR",
-    "CreatedDate": "VARCHAR"
+    "CreatedDate": "VARCHAR",
 } -%}
 with
     source as (
         select *
-        from {{ newest_versions(source("raw_salesforce", "salesforce__events"), shape) }}
+        from
+            {{ newest_versions(source("raw_salesforce", "salesforce__events"), shape) }}
     ),
     renamed as (
         select
@@ -25,7 +26,11 @@ with
             record."OwnerId" as owner_id,
             {{ clean_text('record."Subject"') }} as subject,
             record."CreatedById" as created_by_id,
-            coalesce({{ clean_time('record."EndDateTime"') }}, {{ clean_time('record."StartDateTime"') }}, {{ clean_time('record."ActivityDateTime"') }}) as ended_at,
+            coalesce(
+                {{ clean_time('record."EndDateTime"') }},
+                {{ clean_time('record."StartDateTime"') }},
+                {{ clean_time('record."ActivityDateTime"') }}
+            ) as ended_at,
             {{ clean_time('record."CreatedDate"') }} as created_at,
             _is_deleted as is_deleted,
             _seq,

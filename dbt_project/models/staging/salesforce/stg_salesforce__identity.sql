@@ -1,13 +1,15 @@
 -- One row: the Salesforce user this integration runs as.
 {{ config(touched="self") }}
-{%- set shape = {
-    "user_id": "VARCHAR",
-    "instance_url": "VARCHAR"
-} -%}
+{%- set shape = {"user_id": "VARCHAR", "instance_url": "VARCHAR"} -%}
 with
     source as (
         select *
-        from {{ newest_versions(source("raw_salesforce", "salesforce__identity"), shape) }}
+        from
+            {{
+                newest_versions(
+                    source("raw_salesforce", "salesforce__identity"), shape
+                )
+            }}
     ),
     renamed as (
         select

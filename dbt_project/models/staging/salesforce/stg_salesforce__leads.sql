@@ -35,7 +35,7 @@
     "NumberOfEmployees": "BIGINT",
     "IsConverted": "BOOLEAN",
     "HasOptedOutOfEmail": "BOOLEAN",
-    "baton_score__c": "DOUBLE"
+    "baton_score__c": "DOUBLE",
 } -%}
 with
     source as (
@@ -60,7 +60,8 @@ with
             record."NumberOfEmployees" as employee_count,
             record."LeadSource" as lead_source,
             record."Status" as status,
-            {{ clean_text('record."DisqualificationReason__c"') }} as disqualification_reason,
+            {{ clean_text('record."DisqualificationReason__c"') }}
+            as disqualification_reason,
             record."OwnerId" as owner_id,
             coalesce(record."IsConverted", false) as is_converted,
             record."ConvertedContactId" as converted_contact_id,

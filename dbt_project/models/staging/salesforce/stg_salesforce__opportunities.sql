@@ -12,12 +12,17 @@
     "SystemModstamp": "VARCHAR",
     "Amount": "DOUBLE",
     "IsClosed": "BOOLEAN",
-    "IsWon": "BOOLEAN"
+    "IsWon": "BOOLEAN",
 } -%}
 with
     source as (
         select *
-        from {{ newest_versions(source("raw_salesforce", "salesforce__opportunities"), shape) }}
+        from
+            {{
+                newest_versions(
+                    source("raw_salesforce", "salesforce__opportunities"), shape
+                )
+            }}
     ),
     renamed as (
         select

@@ -4,12 +4,18 @@
     "Id": "VARCHAR",
     "OpportunityId": "VARCHAR",
     "ContactId": "VARCHAR",
-    "Role": "VARCHAR"
+    "Role": "VARCHAR",
 } -%}
 with
     source as (
         select *
-        from {{ newest_versions(source("raw_salesforce", "salesforce__opportunity_contact_roles"), shape) }}
+        from
+            {{
+                newest_versions(
+                    source("raw_salesforce", "salesforce__opportunity_contact_roles"),
+                    shape,
+                )
+            }}
     ),
     renamed as (
         select

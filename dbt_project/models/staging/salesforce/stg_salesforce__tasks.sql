@@ -14,7 +14,7 @@
     "CreatedById": "VARCHAR",
     "CreatedDate": "VARCHAR",
     "baton_task_key__c": "VARCHAR",
-    "IsClosed": "BOOLEAN"
+    "IsClosed": "BOOLEAN",
 } -%}
 with
     source as (
@@ -32,7 +32,10 @@ with
             record."CreatedById" as created_by_id,
             coalesce(record."IsClosed", false) as is_completed,
             record."baton_task_key__c" as baton_task_key,
-            coalesce({{ clean_time('record."CompletedDateTime"') }}, {{ clean_time('record."ActivityDate"') }}) as completed_at,
+            coalesce(
+                {{ clean_time('record."CompletedDateTime"') }},
+                {{ clean_time('record."ActivityDate"') }}
+            ) as completed_at,
             {{ clean_time('record."CreatedDate"') }} as created_at,
             _is_deleted as is_deleted,
             _seq,

@@ -6,7 +6,7 @@
     "Email": "VARCHAR",
     "TimeZoneSidKey": "VARCHAR",
     "UserType": "VARCHAR",
-    "IsActive": "BOOLEAN"
+    "IsActive": "BOOLEAN",
 } -%}
 with
     source as (
