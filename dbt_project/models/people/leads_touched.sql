@@ -47,12 +47,39 @@ with
         union
         select who_id
         from {{ ref("stg_salesforce__events") }}
-        where _seq > {{ built("seq") }}
+        -- A meeting that was planned counts from when it is over.
+        where
+            _seq > {{ built("seq") }}
+            or (ended_at > {{ built("as_of") }} and ended_at <= {{ as_of() }})
     ),
     active_leads as (
         select people.lead_key
         from people
         inner join new_activities on people.record_id = new_activities.who_id
+    ),
+    -- Who changed may have left an account or joined one, with all we did with it.
+    changed_people as (
+        select people.record_key, people.lead_key, people.email
+        from people
+        inner join affected on people.record_key = affected.record_key
+    ),
+    places as (
+        select company_domain as domain, account_key
+        from profiles_before
+        where
+            lead_key in (select lead_key from changed_people)
+            or lead_key in (select lead_key_before from affected)
+        union
+        select {{ domain_of("email") }} as domain, null as account_key
+        from changed_people
+        union
+        select {{ domain_of("leads.website") }} as domain, null as account_key
+        from {{ ref("stg_salesforce__leads") }} as leads
+        inner join changed_people on leads.record_key = changed_people.record_key
+        union
+        select null as domain, 'salesforce:' || contacts.account_id as account_key
+        from {{ ref("stg_salesforce__contacts") }} as contacts
+        inner join changed_people on contacts.record_key = changed_people.record_key
     ),
     new_opportunities as (
         select opportunity_id, account_id
@@ -121,9 +148,8 @@ with
         from {{ source("quality", "context_checks") }}
         where as_of > {{ built("as_of") }}
     ),
-    -- What was not accepted is tried again in every run until it is, and a rep who
-    -- was not
-    -- told yet is told.
+    -- What was not accepted is tried again in every run until it is, and a rep who was
+    -- not told yet is told.
     outstanding as (
         select lead_key
         from {{ source("ops", "receipts") }}
@@ -179,6 +205,15 @@ with
         from profiles_before as others
         inner join profiles_before as active on others.account_key = active.account_key
         inner join active_leads on active.lead_key = active_leads.lead_key
+        union
+        select colleagues.lead_key, 'person of the account' as cause
+        from profiles_before as colleagues
+        inner join places on colleagues.account_key = places.account_key
+        union
+        select colleagues.lead_key, 'person of the account' as cause
+        from profiles_before as colleagues
+        inner join places on colleagues.company_domain = places.domain
+        where colleagues.account_key is not null
         union
         select people.lead_key, 'opportunity' as cause
         from people

@@ -2,9 +2,7 @@
 {{ config(unique_key="record_key", touched="int_people__affected", access="public") }}
 -- depends_on: {{ ref('int_people__affected') }}
 -- A person is whatever hangs together by links. Its key is the one minted first among
--- its
--- records, so a later merge keeps the older key and a split gives each part its own
--- back.
+-- its records: a later merge keeps the older key, a split gives each part its own back.
 with recursive
     records as (
         select
