@@ -1,4 +1,4 @@
--- One row per form or campaign and missing field: what marketing owes, and where it comes from.
+-- One row per form or campaign and missing field: what marketing owes.
 with
     latest as (
         select lead_key, arg_max(check_id, as_of) as check_id

@@ -6,7 +6,8 @@ select record_key, 'submission without an e-mail address: belongs to nobody' as 
 from submissions
 where email is null
 union all
-select record_key, 'submission with an impossible time: not placed in any story' as reason
+select
+    record_key, 'submission with an impossible time: not placed in any story' as reason
 from submissions
 where submitted_at is null
 union all
@@ -15,11 +16,14 @@ from submissions
 left join known on submissions.email = known.email
 where submissions.email is not null and known.email is null
 union all
-select record_key, 'page view with an impossible time: not placed in any story' as reason
+select
+    record_key, 'page view with an impossible time: not placed in any story' as reason
 from {{ ref("stg_hubspot__page_events") }}
 where occurred_at is null
 union all
-select record_key, 'e-mail event with an impossible time: not placed in any story' as reason
+select
+    record_key,
+    'e-mail event with an impossible time: not placed in any story' as reason
 from {{ ref("stg_hubspot__email_events") }}
 where occurred_at is null
 union all
@@ -27,19 +31,25 @@ select record_key, 'record without an e-mail address: joins no other' as reason
 from {{ ref("people") }}
 where email is null and not is_deleted
 union all
-select people.record_key, 'several names on one e-mail address: one person is assumed' as reason
+select
+    people.record_key,
+    'several names on one e-mail address: one person is assumed' as reason
 from {{ ref("people") }} as people
 inner join {{ ref("lead_profiles") }} as profiles on people.lead_key = profiles.lead_key
 where profiles.has_two_names and not people.is_deleted
 union all
-select record_key, 'name of more than 255 characters: cut where a system cuts it' as reason
+select
+    record_key, 'name of more than 255 characters: cut where a system cuts it' as reason
 from {{ ref("people") }}
 where length(full_name) > 255
 union all
-select contacts.record_key, 'lifecycle stage unknown to the policy: ' || contacts.lifecycle_stage
+select
+    contacts.record_key,
+    'lifecycle stage unknown to the policy: ' || contacts.lifecycle_stage
 from {{ ref("stg_hubspot__contacts") }} as contacts
 left join
-    {{ ref("lifecycle_stages") }} as stages on contacts.lifecycle_stage = stages.hubspot_stage
+    {{ ref("lifecycle_stages") }} as stages
+    on contacts.lifecycle_stage = stages.hubspot_stage
 where
     contacts.lifecycle_stage is not null
     and contacts.lifecycle_stage not in ('subscriber', 'evangelist', 'other')

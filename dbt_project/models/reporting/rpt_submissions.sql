@@ -1,7 +1,9 @@
--- One row per form submission: the one state it is in. No lead lost means no row without one.
+-- One row per form submission and the one state it is in: no lead is lost.
 with
     submissions as (select * from {{ ref("stg_hubspot__form_submissions") }}),
-    addresses as (select distinct email, lead_key from {{ ref("people") }} where email is not null),
+    addresses as (
+        select distinct email, lead_key from {{ ref("people") }} where email is not null
+    ),
     leads as (select * from {{ ref("lead_lifecycle") }})
 select
     submissions.submission_id,
