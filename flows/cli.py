@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,19 +20,18 @@ from flows.settings import Settings, prefect_address, telemetry_off
 
 telemetry_off()
 
-import click  # noqa: E402
 import typer  # noqa: E402
 
-from flows.errors import PipelineError, SettingsError  # noqa: E402
+from flows.errors import PipelineError, Unreachable  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
+WRONG_USAGE = 2
 INTERRUPTED = 130
 
 commands = typer.Typer(
     name="baton",
     help="Pass every lead from marketing to sales without dropping it.",
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -49,7 +50,7 @@ class Told:
         return Settings.load(self.env_file)
 
 
-@commands.callback()
+@commands.callback(invoke_without_command=True)
 def before(
     context: typer.Context,
     env_file: Annotated[
@@ -61,13 +62,16 @@ def before(
 ) -> None:
     """Pass every lead from marketing to sales without dropping it."""
     context.obj = Told(env_file)
+    if context.invoked_subcommand is None:
+        _to_stderr(context.get_help())
+        raise typer.Exit(WRONG_USAGE)
 
 
 @commands.command()
 def demo(
     context: typer.Context,
     end: Annotated[bool, typer.Option("--exit", help="Stop everything after the syncs.")] = False,
-    leads: Annotated[int, typer.Option(min=1, metavar="N", help="People to invent.")] = 1000,
+    leads: Annotated[int, typer.Option(min=1, metavar="N", help="People to invent.")] = 500,
     as_json: AsJson = False,
 ) -> None:
     """Show the whole of it on this machine: an invented outside world, Prefect, three syncs."""
@@ -106,7 +110,7 @@ def sandbox(
         int | None, typer.Option(metavar="P", help="Ports P to P+4 instead of free ones.")
     ] = None,
 ) -> None:
-    """Run the outside world alone, until Ctrl-C: HubSpot, Salesforce, Slack and mail on loopback."""
+    """Run the outside world alone until Ctrl-C: HubSpot, Salesforce, Slack, mail on loopback."""
     given: dict[str, object] = {
         "--leads": leads,
         "--seed": seed,
@@ -167,18 +171,30 @@ def _synced(settings: Settings, dry_run: bool, env_file: Path | None) -> dict[st
     """Run it as a flow where a Prefect server is named, else plainly."""
     import asyncio
 
-    from flows.demo import quiet_prefect
+    from prefect.exceptions import TerminationSignal
+
+    from flows.demo import quiet_console
     from flows.sync import NeedsAPerson, sync_once
     from flows.sync import sync as sync_flow
 
+    quiet_console()
     if prefect_address() is None:
         return asyncio.run(sync_once(settings, dry_run=dry_run)).as_dict()
-    quiet_prefect()
     try:
         file = str(env_file.resolve()) if env_file else None
         summary: dict[str, Any] = asyncio.run(sync_flow(dry_run=dry_run, env_file=file))
     except NeedsAPerson as told:
         return told.summary
+    except TerminationSignal:  # while a flow runs, Prefect turns SIGTERM into this
+        raise KeyboardInterrupt from None
+    except RuntimeError as error:
+        if "Failed to reach API" not in str(error):
+            raise
+        raise Unreachable(
+            "the Prefect server does not answer",
+            answer=str(error),
+            next_step="Start it, or unset PREFECT_API_URL to run without one",
+        ) from None
     return summary
 
 
@@ -230,9 +246,9 @@ def sql(
     with published(context.obj.settings.home) as reader:
         kinds = reader.statements(query)
         if len(kinds) != 1 or kinds[0] not in ("SELECT", "EXPLAIN"):
-            raise click.UsageError(
-                "The tables are read only: give one select"
-                + (f", not {' and '.join(kinds).lower()}." if kinds else ".")
+            found = f", not {' and '.join(kinds).lower()}" if kinds else ""
+            raise typer.BadParameter(
+                f"the tables are read only: give one select{found}", param_hint="SELECT"
             )
         names, rows = reader.table(query)
     if as_json:
@@ -252,7 +268,13 @@ def _to_stderr(*lines: str) -> None:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, default=str, ensure_ascii=False), flush=True)
+    print(json.dumps(value, default=_plain, ensure_ascii=False), flush=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def app(arguments: Sequence[str] | None = None) -> int:
@@ -262,22 +284,20 @@ def app(arguments: Sequence[str] | None = None) -> int:
     try:
         answer = typer.main.get_command(commands).main(given, "baton", standalone_mode=False)
         return answer if isinstance(answer, int) else 0
-    except click.exceptions.NoArgsIsHelpError as help_text:
-        _to_stderr(help_text.format_message())
-        return 2
-    except click.ClickException as wrong:
+    except typer.TyperException as wrong:
+        sentence = wrong.format_message()
         if wants_json:
-            _print_json({"error": wrong.format_message(), "kind": "wrong usage"})
+            _print_json({"error": sentence, "kind": "wrong usage"})
         else:
-            wrong.show()
-        return wrong.exit_code
+            _to_stderr(f"baton: {sentence.rstrip('.')}. Try `baton --help`.")
+        return WRONG_USAGE
     except PipelineError as error:
         if wants_json:
             _print_json({"error": str(error), "kind": type(error).__name__})
         else:
             _to_stderr(f"baton: {error}")
         return 1
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         _to_stderr("baton: stopped")
         return INTERRUPTED
     except BrokenPipeError:

@@ -19,7 +19,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ STOP_SECONDS = 20
 SYNC_EVERY_SECONDS = 120
 ARRIVALS, WORKED, TRICKLE = 20, 15, 3
 SEED = 7
+INTERRUPTED = 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Of the Prefect server's services a demo needs the recorder of task runs alone.
 SERVICES_OFF = {
     f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
@@ -64,6 +66,8 @@ class Demo:
         self._control = ""
         self._env_file = self.home / "sandbox.env"
         self._prefect = ""
+        self._servers: list[subprocess.Popen[bytes]] = []
+        self._finished = False
         self._told: dict[str, Any] = {"syncs": []}
 
     def run(self, *, stay: bool, result: Callable[[Any], None] | None = None) -> int:
@@ -71,33 +75,43 @@ class Demo:
 
         Raises: PipelineError, with everything stopped.
         """
-        try:
-            lock = Lease(self.home / "running", 0).__enter__()
-        except WarehouseBusy as busy:
-            raise WarehouseBusy(
-                f"another demo is running here ({busy.holder})",
-                holder=busy.holder,
-                next_step="Stop it, or set BATON_HOME to another directory",
-            ) from None
-        except OSError as error:
-            raise SettingsError(f"{self.home} cannot be used: {error.strerror}") from None
-        finished = False
-        try:
-            with _signals():
-                self._show()
-                finished = True
-                if result is not None:
-                    result({**self._told, "prefect": self._prefect, "home": str(self.home)})
-                if stay:
-                    self._stay()
-        except KeyboardInterrupt:
-            logging.disable(logging.CRITICAL)
-            self._say("", "Stopping.")
-            return 0 if finished else 130
-        finally:
-            self._stop()
-            lock.__exit__()
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(Lease(self.home / "running", 0))
+            except WarehouseBusy as busy:
+                raise WarehouseBusy(
+                    f"another demo is running here ({busy.holder})",
+                    holder=busy.holder,
+                    next_step="Stop it, or set BATON_HOME to another directory",
+                ) from None
+            except OSError as error:
+                raise SettingsError(f"{self.home} cannot be used: {error.strerror}") from None
+            self._listen()
+            held.callback(self._stop)
+            self._show()
+            if result is not None:
+                result({**self._told, "prefect": self._prefect, "home": str(self.home)})
+            self._finished = True
+            if stay:
+                self._stay()
         return 0
+
+    def _listen(self) -> None:
+        """End at once, and in order, in whatever way we are told to."""
+        # dbt's locks are given back by a helper of the interpreter's, which complains of having to.
+        sys.warnoptions.append("ignore:resource_tracker:UserWarning")
+        for number in SIGNALS:
+            signal.signal(number, self._end)
+
+    def _end(self, *_: object) -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        with contextlib.suppress(RuntimeError):  # a line was just being printed
+            self._say("", "Stopping.")
+        self._stop()
+        _stop(self._servers)
+        # A sync in progress would take its step to the end first; nobody needs these stores.
+        os._exit(0 if self._finished else INTERRUPTED)
 
     # --- the story ----------------------------------------------------------------------------
 
@@ -115,7 +129,7 @@ class Demo:
         say("", f"2  {came} people submit a form and reps take a step with {worked} leads. Sync.")
         self._sync()
         self._show_first_touches()
-        say("", "3  Nothing happens in the outside world. Sync.")
+        say("", "3  Nothing happens out there; Baton's own writes come back as echoes. Sync.")
         self._sync()
         say(
             "",
@@ -125,39 +139,51 @@ class Demo:
             f"  baton --env-file {_short(self._env_file)} status",
         )
 
-    def _sync(self) -> dict[str, Any]:
+    def _sync(self) -> None:
         """Run the very flow that a deployment runs. Raises: PipelineError if it needs a person."""
-        from flows.sync import sync
+        from prefect.exceptions import TerminationSignal
 
-        quiet_prefect()
-        summary: dict[str, Any] = asyncio.run(sync(env_file=str(self._env_file)))
+        from flows.sync import NeedsAPerson, sync
+
+        quiet_console()
+        trouble = None
+        try:
+            summary = asyncio.run(sync(env_file=str(self._env_file)))
+        except NeedsAPerson as told:
+            trouble, summary = told, told.summary
+        except TerminationSignal:  # while a flow runs, Prefect turns SIGTERM into this
+            self._end()
+            raise
         self._told["syncs"].append(summary)
         with published(self.home) as reader:
             self._say(*summary_lines(summary, reps_of(reader)))
-        return summary
+        if trouble:
+            raise trouble
 
     def _show_a_message(self) -> None:
         with published(self.home) as reader:
             found = reader.rows(
                 """
                 select
-                    receipts.target,
                     receipts.sent ->> 'text' as slack_text,
                     receipts.sent ->> 'body_text' as mail_text,
-                    coalesce(receipts.sent ->> 'user_email', receipts.sent ->> 'to_email') as rep
+                    given.owner_id
                 from ops.receipts as receipts
                 inner join ops.decisions as decisions on receipts.row_key = decisions.decision_key
+                inner join ops.assignments as given on receipts.row_key = given.assignment_key
                 where receipts.target like '%.message' and receipts.status = 'accepted'
                 order by decisions.icp_score desc, decisions.trigger_at, receipts.lead_key
                 limit 1
                 """
             )
+            names = reps_of(reader)
         if not found:
             raise WarehouseError("the first sync handed nobody over, which the demo promises")
         message = found[0]
         text = str(message["slack_text"] or message["mail_text"])
         self._told["message"] = text
-        self._say("", f"   What {message['rep']} reads in {message['target'].split('.')[0]}:")
+        where = "Slack" if message["slack_text"] else "a mail"
+        self._say("", f"   What {names[message['owner_id']]} reads in {where}:")
         self._say(*(f"   | {line}" for line in text.splitlines()))
 
     def _show_first_touches(self) -> None:
@@ -192,7 +218,7 @@ class Demo:
             time.sleep(SYNC_EVERY_SECONDS)
             self._ask("/arrive", count=TRICKLE)
             self._ask("/work", count=1)
-            self._say("", f"   {datetime.now():%H:%M:%S}")
+            self._say("", f"   {datetime.now().astimezone():%H:%M:%S}")
             self._sync()
 
     # --- the stage ----------------------------------------------------------------------------
@@ -241,6 +267,8 @@ class Demo:
         command += ["--host", "127.0.0.1", "--port", str(port)]
         quiet = {"PREFECT_SERVER_LOGGING_LEVEL": "WARNING", **SERVICES_OFF}
         server = self._start("prefect", command, {**environment, **quiet}, at_exit=True)
+        # Seconds of imports, while the server is busy with its own.
+        import flows.sync  # noqa: F401
 
         def healthy() -> bool:
             with contextlib.suppress(httpx.TransportError):
@@ -272,7 +300,8 @@ class Demo:
         if at_exit:
             # Prefect's threads send what they still hold when the interpreter ends, and without
             # a server they try for a minute; what is registered here runs after them.
-            atexit.register(_stop, child)
+            self._servers.append(child)
+            atexit.register(_stop, self._servers)
         else:
             self._children.append(child)
         return child
@@ -311,12 +340,11 @@ class Demo:
             return client.get(address)
 
     def _stop(self) -> None:
-        for child in self._children:
-            _stop(child)
+        _stop(self._children)
 
 
-def quiet_prefect() -> None:
-    """Keep Prefect's log lines for its server; what a person must know is told as a sentence."""
+def quiet_console() -> None:
+    """Keep log lines for Prefect's server; what a person must know is told as a sentence."""
     for name in ("", *logging.root.manager.loggerDict):
         if not name or name.partition(".")[0] == "prefect":
             for handler in logging.getLogger(name).handlers:
@@ -324,32 +352,18 @@ def quiet_prefect() -> None:
                     handler.setLevel(logging.CRITICAL + 1)
 
 
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """Let every way of being told to end end in one way: KeyboardInterrupt."""
-
-    def told(_number: int, _frame: object) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    # A shell that starts us in the background has SIGINT ignored.
-    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        before[number] = signal.signal(number, told)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """End a child and whatever it started."""
+def _stop(children: Iterable[subprocess.Popen[bytes]]) -> None:
+    """End children and whatever they started. Second run: nothing."""
+    running = [child for child in children if child.poll() is None]
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=STOP_SECONDS)
-            return
+        for child in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, number)
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in running:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=max(0.1, deadline - time.monotonic()))
+        running = [child for child in running if child.poll() is None]
 
 
 def _free_port() -> int:

@@ -29,8 +29,9 @@ limit 2
 LAST_RECEIPTS = """
 select target, row_key, lead_key, status, reason, recorded_at
 from ops.receipts
-where target <> 'slack.message' or coalesce(reason, '') <> 'users_not_found'
-qualify row_number() over (partition by target, row_key order by receipt_seq desc) = 1
+qualify
+    row_number() over (partition by target, row_key order by receipt_seq desc) = 1
+    and (target <> 'slack.message' or coalesce(reason, '') <> 'users_not_found')
 """
 
 
@@ -68,6 +69,7 @@ def summary_lines(summary: Mapping[str, Any], names: Mapping[str, str]) -> list[
         by_system[system] = by_system.get(system, 0) + count
     owners = {names.get(rep, rep): count for rep, count in summary["owners"].items()}
     held = summary["waiting"]
+    fields = _counts(summary["gaps_by_field"], sort=True)
     lines = [
         _line(
             "came",
@@ -77,8 +79,8 @@ def summary_lines(summary: Mapping[str, Any], names: Mapping[str, str]) -> list[
         _line("leads", f"{summary['touched']} touched, {summary['checked']} checked for context"),
         _line(
             "flagged",
-            f"{summary['gaps']} missing fields" if summary["gaps"] else "nothing is missing",
-            _counts(summary["gaps_by_field"], sort=True),
+            f"{summary['gaps']} missing fields new" if summary["gaps"] else "no missing field new",
+            f"missing in the leads checked: {fields}" if fields else "",
         ),
         _line(
             "qualified",
@@ -254,7 +256,9 @@ def status_lines(found: Mapping[str, Any]) -> list[str]:
         indent="  ",
     )
     total = sum(found["submissions"].values())
-    lines += ["", f"Submissions: {total}, each in one state"]
+    left = found["submissions_not_reconciled"]
+    state = f"{left} of them in no state or in two" if left else "each in one state"
+    lines += ["", f"Submissions: {total}, {state}"]
     lines += [f"  {count:>7}  {state}" for state, count in found["submissions"].items()]
     lines += ["", "Quarantine: records that cannot be read"]
     lines += [

@@ -137,7 +137,8 @@ def _lead_key(reader: Reader, who: str) -> str:
     keys = [row["lead_key"] for row in reader.rows(query + " order by 1", [text])]
     if not keys:
         raise WarehouseError(
-            f"nobody here has the {'e-mail address' if '@' in text else 'lead key'} {text}",
+            f"nobody here has this {'e-mail address' if '@' in text else 'lead key'}",
+            key=text,
             next_step="An address is written whole, a lead key is like L00000042; "
             "who submitted since the last `baton sync` is not known yet",
         )
@@ -180,7 +181,7 @@ def _score(reader: Reader, key: str) -> dict[str, Any]:
                 "reason": rule.get("reason"),
             }
         )
-    matched.sort(key=lambda rule: (str(rule["dimension"]), -abs(rule["points"] or 0)))
+    matched.sort(key=lambda rule: (str(rule["dimension"]), -abs(int(rule["points"] or 0))))
     caps = {row["dimension"]: row["max_points"] for row in _policy(reader, "score_caps")}
     bands = _policy(reader, "score_bands")
     return {
@@ -382,7 +383,7 @@ def _written(reader: Reader, key: str) -> list[dict[str, Any]]:
 
 
 def story_lines(story: Mapping[str, Any]) -> list[str]:
-    """Tell a story a person can read from top to bottom. Times are UTC where nothing else is said."""
+    """Tell it from top to bottom. Times are UTC where nothing else is said."""
     return [
         *_told_who(story),
         *_told_path(story),
@@ -456,7 +457,7 @@ def _told_path(story: Mapping[str, Any]) -> list[str]:
 def _told_score(score: Mapping[str, Any]) -> list[str]:
     lines = []
     for rule in score["rules"]:
-        half = f", halves every {rule['half_life_days']} days" if rule["half_life_days"] else ""
+        half = f", halves every {rule['half_life_days']:g} days" if rule["half_life_days"] else ""
         was = f" of {rule['full_points']:+d}" if rule["points"] != rule["full_points"] else ""
         lines.append(
             f"{rule['dimension']:<7}{rule['points']:>+4}{was}  {rule['reason']} "

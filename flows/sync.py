@@ -75,7 +75,7 @@ class Summary:
         return asdict(self)
 
 
-class NeedsAPerson(PipelineError):
+class NeedsAPerson(PipelineError):  # noqa: N818 - what happened, as in errors.py
     """A run did what it could and left something for a person; ``summary`` says what it did."""
 
     def __init__(self, message: str, summary: dict[str, Any] | None = None, **where: Any) -> None:
