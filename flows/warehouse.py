@@ -132,7 +132,7 @@ class Warehouse:
             # dbt keeps a connection of its own, and with it the file, until it is told otherwise.
             from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-            DuckDBConnectionManager.close_all_connections()
+            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         restore_environment(self._environment)
 
     def __enter__(self) -> Warehouse:
@@ -380,7 +380,7 @@ class Warehouse:
         def place(key: str) -> None:
             if key in ordered:
                 return
-            for parent in manifest.nodes[key].depends_on.nodes:
+            for parent in manifest.nodes[key].depends_on_nodes:
                 if parent in manifest.nodes and parent.startswith("model."):
                     place(parent)
             ordered.append(key)
@@ -393,7 +393,7 @@ class Warehouse:
                 "schema": found[key].schema,
                 "sources": [
                     manifest.sources[parent].relation_name
-                    for parent in found[key].depends_on.nodes
+                    for parent in found[key].depends_on_nodes
                     if parent.startswith("source.")
                 ],
             }
@@ -500,6 +500,10 @@ class Warehouse:
         row = run("select max(as_of) from published.published_runs").fetchone()
         since = row[0] if row else None
         run("insert into raw.touched_log select lead_key, as_of from people.leads_touched")
+        row = run("select max(as_of) from raw.touched_log").fetchone()
+        if since is not None and row and (row[0] is None or row[0] <= since):
+            # Nobody was touched since this copy was made: its doors are what they are.
+            doors = [door for door in doors if door[1] == "leads_touched"]
         run("begin")
         for schema, name in doors:
             run(f"create schema if not exists published.{schema}")
@@ -514,6 +518,7 @@ class Warehouse:
             ).fetchone()
             small = (
                 "lead_key" not in described
+                or name == "leads_touched"  # is about the run: what it does not list is gone
                 or since is None
                 or there is None
                 or there[0] != list(described)
