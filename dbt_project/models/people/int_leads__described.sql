@@ -80,8 +80,9 @@ with
             arg_min(record_id, rank) filter (
                 where system = 'hubspot'
             ) as hubspot_contact_id,
+            -- A record with half a name contradicts nobody.
             count(distinct lower(full_name)) filter (
-                where email is not null and full_name <> ''
+                where first_name is not null and last_name is not null
             )
             > 1 as has_two_names
         from named
