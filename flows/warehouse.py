@@ -407,7 +407,7 @@ class Warehouse:
         """Build policy and its guards when a policy file changed; returns why it was refused.
 
         Until the guards pass the last good policy stays in force, and None is returned only for a
-        policy that is accepted. Raises: PolicyError when it is refused and there is no last good one.
+        policy that is accepted. Raises: PolicyError when it is refused and none was good before.
         """
         files = _policy_hash()
         last = self.rows("select * from raw.policy_loads order by load_number desc limit 1")

@@ -6,7 +6,6 @@ from typing import Any
 
 from flows.warehouse import DBT_PROJECT, Warehouse
 
-
 WHO = "+leads_touched"
 
 
