@@ -19,6 +19,10 @@
             opened as (
                 select
                     hours.calendar_id,
+                    -- A day is over when it is over there, not in UTC.
+                    days.local_date
+                    > timezone(hours.time_zone, timezone('UTC', {{ as_of() }}))::date
+                    as is_after_today,
                     timezone(
                         'UTC', timezone(hours.time_zone, days.local_date + hours.opens)
                     ) as opens_at,
@@ -38,6 +42,7 @@
             ahead as (
                 select
                     calendar_id,
+                    is_after_today,
                     greatest(opens_at, {{ as_of() }}) as opens_at,
                     closes_at
                 from opened
@@ -45,6 +50,7 @@
             )
         select
             calendar_id,
+            is_after_today,
             opens_at,
             closes_at,
             date_diff('second', opens_at, closes_at) as seconds,

@@ -9,7 +9,7 @@
   or goes makes the insert fail, as `on_schema_change: fail` promises; contracts are checked when
   the table is created.
 #}
-{% materialization incremental, adapter="duckdb", supported_languages=["sql"] %}
+{% materialization incremental, adapter = "duckdb", supported_languages = ["sql"] %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type="table") -%}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
@@ -33,7 +33,8 @@
         {% do adapter.commit() %}
         {{ drop_relation_if_exists(load_cached_relation(before)) }}
     {% else %}
-        {% call statement("main") -%} {{ replace_touched(target_relation, sql) }} {%- endcall %}
+        {% call statement("main") -%} {{ replace_touched(target_relation, sql) }}
+        {%- endcall %}
         {{ run_hooks(post_hooks, inside_transaction=True) }}
         {% do adapter.commit() %}
     {% endif %}
@@ -53,7 +54,9 @@
         ) -%}
     {%- endif -%}
     create or replace temp table {{ rows.split(".")[-1] }} as {{ sql }};
-    delete from {{ target_relation }} where {{ key }} in (select {{ key }} from {{ keys }});
+    delete from {{ target_relation }}
+    where {{ key }} in (select {{ key }} from {{ keys }})
+    ;
     insert into {{ target_relation }} by name select * from {{ rows }};
     drop table {{ rows }};
 {% endmacro %}
@@ -61,7 +64,11 @@
 
 {#- Named for dbt, which wants to know a strategy it is told of; the work is done above. -#}
 {% macro get_incremental_replace_touched_sql(arg_dict) %}
-    {{ replace_touched(arg_dict["target_relation"], "select * from " ~ arg_dict["temp_relation"]) }}
+    {{
+        replace_touched(
+            arg_dict["target_relation"], "select * from " ~ arg_dict["temp_relation"]
+        )
+    }}
 {% endmacro %}
 
 
@@ -95,7 +102,6 @@
 {# Rows a run that never got published left behind: its work is taken over, not forgotten. #}
 {% macro unfinished(table, columns) -%}
     select {{ columns.keys() | join(", ") }}
-    from
-        {{ previous("people", table, dict(columns, **{"as_of": "timestamp"})) }}
+    from {{ previous("people", table, dict(columns, **{"as_of": "timestamp"})) }}
     where as_of > {{ built("as_of") }}
 {%- endmacro %}

@@ -25,13 +25,19 @@
 with
     policy_rows as (
         {% for table in tables %}
-            select '{{ table }}' as policy_table, to_json({{ table }})::varchar as policy_row
-            from {{ ref(table) }} as {{ table }}
-            {{ "union all" if not loop.last }}
+            select
+                '{{ table }}' as policy_table,
+                to_json({{ table }})::varchar as policy_row
+            from {{ ref(table) }} as {{ table }} {{ "union all" if not loop.last }}
         {% endfor %}
     )
 select
     left(
-        md5(string_agg(policy_table || policy_row, '|' order by policy_table, policy_row)), 12
+        md5(
+            string_agg(
+                policy_table || policy_row, '|' order by policy_table, policy_row
+            )
+        ),
+        12
     ) as policy_version
 from policy_rows

@@ -1,0 +1,477 @@
+"""A bad policy scores nobody: each guard finds the row it was written for, and says so in words."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import warehouse as doors
+from flows.errors import PolicyError
+from flows.warehouse import Warehouse
+from tests.house import DBT, MADE_BY_TOOLS
+
+pytestmark = pytest.mark.timeout(300)
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DECISIONS = ("lead_scores", "lead_routes", "lead_candidates")
+
+# One broken row per line: the guard, the statement that breaks it, the file and row it must name,
+# and a word of the problem.
+BROKEN: tuple[tuple[str, str, str, str, str], ...] = (
+    (
+        "assert_every_scoring_rule_reads_a_known_attribute",
+        "update policy.scoring_rules set attribute = 'employe_count' where rule_id = 'size_small'",
+        "scoring_rules.csv",
+        "size_small",
+        "employe_count",
+    ),
+    (
+        "assert_every_scoring_rule_reads_a_known_attribute",
+        "update policy.score_exceptions set attribute = 'job' where exception_id = 'student'",
+        "score_exceptions.csv",
+        "student",
+        "reads job",
+    ),
+    (
+        "assert_scoring_values_fit_their_operators",
+        "update policy.scoring_rules set value = '20 to 99' where rule_id = 'size_small'",
+        "scoring_rules.csv",
+        "size_small",
+        "two numbers",
+    ),
+    (
+        "assert_scoring_values_fit_their_operators",
+        "update policy.scoring_rules set value = '99|20' where rule_id = 'size_small'",
+        "scoring_rules.csv",
+        "size_small",
+        "wrong way round",
+    ),
+    (
+        "assert_scoring_values_fit_their_operators",
+        "update policy.scoring_rules set value = 'once' where rule_id = 'asked_for_demo'",
+        "scoring_rules.csv",
+        "asked_for_demo",
+        "one number",
+    ),
+    (
+        "assert_scoring_values_fit_their_operators",
+        "update policy.scoring_rules set value = '(ceo' where rule_id = 'title_executive'",
+        "scoring_rules.csv",
+        "title_executive",
+        "not a regular expression",
+    ),
+    (
+        "assert_scoring_values_fit_their_operators",
+        r"update policy.scoring_rules set value = '\bCEO\b' where rule_id = 'title_executive'",
+        "scoring_rules.csv",
+        "title_executive",
+        "capitals",
+    ),
+    (
+        "assert_scoring_values_fit_their_operators",
+        "update policy.scoring_rules set half_life_days = 0 where rule_id = 'asked_for_demo'",
+        "scoring_rules.csv",
+        "asked_for_demo",
+        "half_life_days",
+    ),
+    (
+        "assert_scoring_values_fit_their_operators",
+        "update policy.score_exceptions set value = '' where exception_id = 'competitor'",
+        "score_exceptions.csv",
+        "competitor",
+        "no value",
+    ),
+    (
+        "assert_bands_cover_every_score",
+        "update policy.score_bands set min_points = 46 where band_id = 'band_6'",
+        "score_bands.csv",
+        "band_6",
+        "46 to 49 after a band that ends at 43",
+    ),
+    (
+        "assert_bands_cover_every_score",
+        "update policy.score_bands set min_points = 40 where band_id = 'band_6'",
+        "score_bands.csv",
+        "band_6",
+        "40 to 49 after a band that ends at 43",
+    ),
+    (
+        "assert_bands_cover_every_score",
+        "update policy.score_bands set min_points = -20 where band_id = 'band_1'",
+        "score_bands.csv",
+        "band_1",
+        "begins at -20",
+    ),
+    (
+        "assert_bands_cover_every_score",
+        "update policy.score_bands set max_points = 99 where band_id = 'band_10'",
+        "score_bands.csv",
+        "band_10",
+        "ends at 99",
+    ),
+    (
+        "assert_bands_cover_every_score",
+        "update policy.score_bands set icp_score = 8 where band_id = 'band_7'",
+        "score_bands.csv",
+        "icp_score 7",
+        "0 bands",
+    ),
+    (
+        "assert_every_dimension_has_a_cap",
+        "delete from policy.score_caps where dimension = 'intent'",
+        "score_caps.csv",
+        "intent",
+        "no row",
+    ),
+    (
+        "assert_routing_has_a_catch_all",
+        "delete from policy.routing_rules where rule_id = 'inbound'",
+        "routing_rules.csv",
+        "hot_inbound",
+        "does not take every lead",
+    ),
+    (
+        "assert_routing_has_a_catch_all",
+        "delete from policy.routing_rules",
+        "routing_rules.csv",
+        "(no row)",
+        "does not take every lead",
+    ),
+    (
+        "assert_every_rule_has_pool_or_owner",
+        "update policy.routing_rules set pool = null where rule_id = 'emea'",
+        "routing_rules.csv",
+        "emea",
+        "neither",
+    ),
+    (
+        "assert_every_rule_has_pool_or_owner",
+        "update policy.routing_rules set pool = 'emea' where rule_id = 'current_owner'",
+        "routing_rules.csv",
+        "current_owner",
+        "both",
+    ),
+    (
+        "assert_every_rule_has_pool_or_owner",
+        "update policy.routing_rules set pool = 'emeaa' where rule_id = 'emea'",
+        "routing_rules.csv",
+        "emea",
+        "nobody",
+    ),
+    (
+        "assert_every_pool_has_an_active_member",
+        "update staging.stg_salesforce__users set is_active = false "
+        "where user_id = '005000000000005AAA'",
+        "pool_members.csv",
+        "apac",
+        "none of the 1 members",
+    ),
+    (
+        "assert_pool_members_are_listed_once",
+        "update policy.pool_members set user_id = '005000000000003AAA' where member_id = 'emea_4'",
+        "pool_members.csv",
+        "emea_4",
+        "2 times in the pool emea",
+    ),
+    (
+        "assert_exactly_one_catch_all_rep",
+        "update policy.reps set is_catch_all = true where user_id = '005000000000001AAA'",
+        "reps.csv",
+        "005000000000001AAA, 005000000000008AAA",
+        "2 reps",
+    ),
+    (
+        "assert_exactly_one_catch_all_rep",
+        "update policy.reps set is_catch_all = false",
+        "reps.csv",
+        "(no row)",
+        "0 reps",
+    ),
+    (
+        "assert_exactly_one_catch_all_rep",
+        "delete from staging.stg_salesforce__users where user_id = '005000000000008AAA'",
+        "reps.csv",
+        "005000000000008AAA",
+        "not an active user",
+    ),
+    (
+        "assert_backup_is_not_circular",
+        "update policy.reps set backup_user_id = '005000000000001AAA' "
+        "where user_id = '005000000000008AAA'",
+        "reps.csv",
+        "005000000000001AAA",
+        "005000000000001AAA -> 005000000000008AAA -> 005000000000001AAA",
+    ),
+    (
+        "assert_backup_is_not_circular",
+        "update policy.reps set backup_user_id = user_id where user_id = '005000000000003AAA'",
+        "reps.csv",
+        "005000000000003AAA",
+        "comes back",
+    ),
+    (
+        "assert_every_calendar_has_hours",
+        "update policy.business_hours set closes = '08:00' where hours_id = 'paris_1'",
+        "business_hours.csv",
+        "paris_1",
+        "opens at 09:00:00 and closes at 08:00:00",
+    ),
+    (
+        "assert_every_calendar_has_hours",
+        "update policy.business_hours set time_zone = 'Europe/Pariss' where calendar_id = 'paris'",
+        "business_hours.csv",
+        "paris_1",
+        "Europe/Pariss",
+    ),
+    (
+        "assert_every_calendar_has_hours",
+        "delete from policy.business_hours where calendar_id = 'tokyo'",
+        "reps.csv",
+        "005000000000005AAA",
+        "tokyo",
+    ),
+    (
+        "assert_sla_tiers_end_in_a_catch_all",
+        "update policy.sla_tiers set min_icp_score = 5 where tier_id = 'standard'",
+        "sla_tiers.csv",
+        "standard",
+        "does not take every lead",
+    ),
+    (
+        "assert_every_clock_warns_and_runs_out",
+        "update policy.sla_tiers set warn_minutes = 121 where tier_id = 'hand_raiser_demo'",
+        "sla_tiers.csv",
+        "hand_raiser_demo",
+        "warns after 121 of 120",
+    ),
+    (
+        "assert_every_clock_warns_and_runs_out",
+        "update policy.sla_tiers set minutes = 100000 where tier_id = 'standard'",
+        "sla_tiers.csv",
+        "standard",
+        "days looked ahead",
+    ),
+    (
+        "assert_every_trigger_named_is_a_trigger",
+        "update policy.sla_tiers set trigger_type = 'demo' where tier_id = 'hand_raiser_demo'",
+        "sla_tiers.csv",
+        "hand_raiser_demo",
+        "no trigger",
+    ),
+    (
+        "assert_every_trigger_named_is_a_trigger",
+        "delete from policy.first_contact_actions where trigger_type = 'default'",
+        "first_contact_actions.csv",
+        "default",
+        "missing",
+    ),
+    (
+        "assert_touch_patterns_can_match",
+        "update policy.touch_types set pattern = '/Pricing' where touch_type = 'pricing_page_view'",
+        "touch_types.csv",
+        "pricing_page_view",
+        "capitals",
+    ),
+    (
+        "assert_touch_patterns_can_match",
+        "update policy.touch_types set priority = 5 where touch_type = 'form_submission'",
+        "touch_types.csv",
+        "contact_sales",
+        "never reached",
+    ),
+    (
+        "assert_touch_patterns_can_match",
+        "update policy.touch_types set trigger_rank = null where touch_type = 'trial_signup'",
+        "touch_types.csv",
+        "trial_signup",
+        "without a rank",
+    ),
+    (
+        "assert_channels_have_a_catch_all",
+        "delete from policy.channels where channel_id = 'catch_all'",
+        "channels.csv",
+        "source_offline",
+        "does not take every source",
+    ),
+    (
+        "assert_matched_words_are_lower_case",
+        "update policy.routing_rules set country = 'DE' where rule_id = 'dach_de'",
+        "routing_rules.csv",
+        "dach_de",
+        "capitals",
+    ),
+    (
+        "assert_every_stage_is_there",
+        "delete from policy.lifecycle_stages where lifecycle_stage = 'sal'",
+        "lifecycle_stages.csv",
+        "sal",
+        "missing",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the dbt project that may be broken."""
+    copy = tmp_path_factory.mktemp("project") / "dbt_project"
+    shutil.copytree(DBT, copy, ignore=shutil.ignore_patterns(*MADE_BY_TOOLS))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doors, "DBT_PROJECT", copy)
+        yield copy
+
+
+@pytest.fixture(scope="module")
+def warehouse(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """A home whose CRM users are staged and whose policy is not loaded yet."""
+    with Warehouse(tmp_path_factory.mktemp("home")) as opened:
+        opened.prepare()
+        opened.dbt("run", "--select", "staging")
+        opened.execute(
+            "insert into staging.stg_salesforce__users by name "
+            "select '00500000000000' || number || 'AAA' as user_id, "
+            "'salesforce:user:' || number as record_key, true as is_active "
+            "from range(1, 9) as numbers (number)"
+        )
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def home_of_the_module(
+    warehouse: Warehouse, no_settings_of_the_developer: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The home outlives a test, and the environment that tells dbt of it does not."""
+    monkeypatch.setenv("BATON_HOME", str(warehouse.home))
+    monkeypatch.setenv("DBT_TARGET_PATH", str(warehouse.home / "dbt"))
+
+
+@pytest.fixture
+def edit(project: Path) -> Iterator[Any]:
+    """Change a policy file; it is put back after the test."""
+    before: dict[Path, str] = {}
+
+    def change(file: str, old: str, new: str) -> None:
+        path = project / "seeds" / "policy" / file
+        text = path.read_text()
+        before.setdefault(path, text)
+        assert old in text, f"{file} no longer holds {old}"
+        path.write_text(text.replace(old, new, 1))
+
+    yield change
+    for path, text in before.items():
+        path.write_text(text)
+
+
+def compiled(warehouse: Warehouse) -> dict[str, str]:
+    """The query of every guard, by name."""
+    results = warehouse.dbt("compile", "--select", "path:tests/policy").results
+    return {one.node.name: one.node.compiled_code for one in results}
+
+
+def test_a_policy_is_refused_by_row_and_the_last_good_one_stays(
+    warehouse: Warehouse, edit: Any
+) -> None:
+    edit("score_bands.csv", "band_6,44,49", "band_6,45,49")
+    with pytest.raises(PolicyError, match="no earlier one") as refused:
+        warehouse.take_over_policy(NOW)
+    assert "score_bands.csv, row band_6: covers 45 to 49" in str(refused.value)
+    assert "Nobody was scored" in str(refused.value)
+
+    edit("score_bands.csv", "band_6,45,49", "band_6,44,49")
+    assert warehouse.take_over_policy(NOW) is None
+    version = warehouse.value("select policy_version from policy.policy_version")
+
+    edit("routing_rules.csv", "hot_inbound,90", "hot_inbound,99")
+    message = warehouse.take_over_policy(NOW)
+    assert message is not None
+    assert "routing_rules.csv, row hot_inbound: priority 99 is there more than once" in message
+    assert warehouse.value("select policy_version from policy.policy_version") == version
+    assert warehouse.value("select count(*) from policy.routing_rules where priority = 99") == 1
+
+    edit("scoring_rules.csv", "between,20|99,8", "between,20|99,eight")
+    message = warehouse.take_over_policy(NOW)
+    assert message is not None
+    assert "seeds/policy/scoring_rules.csv" in message
+    assert "between,20|99,eight" in message
+    assert "points" in message
+    assert warehouse.value("select policy_version from policy.policy_version") == version
+
+
+def test_each_guard_names_the_file_the_row_and_the_cure(warehouse: Warehouse) -> None:
+    guards = compiled(warehouse)
+    assert warehouse.value("select count(*) from policy.scoring_rules"), "run the module as a whole"
+    silent = {name for name, query in guards.items() if warehouse.rows(query)}
+    assert not silent, f"These guards refuse the default policy: {sorted(silent)}"
+    wrong = []
+    for guard, statement, file, row, word in BROKEN:
+        warehouse.execute("begin")
+        try:
+            warehouse.execute(statement)
+            found = warehouse.rows(guards[guard])
+        finally:
+            warehouse.execute("rollback")
+        if not any(
+            one["file"] == file and one["row_id"] == row and word in one["problem"] and one["cure"]
+            for one in found
+        ):
+            wrong.append(f"{guard} after {statement!r} said {found}")
+    assert not wrong, "\n".join(wrong)
+    untried = guards.keys() - {guard for guard, *_ in BROKEN}
+    assert not untried, f"Break a row for each of these guards: {sorted(untried)}"
+
+
+def test_before_the_first_pull_nobody_is_known_and_the_policy_passes(warehouse: Warehouse) -> None:
+    guards = compiled(warehouse)
+    warehouse.execute("begin")
+    try:
+        warehouse.execute("delete from staging.stg_salesforce__users")
+        refusing = {name for name, query in guards.items() if warehouse.rows(query)}
+    finally:
+        warehouse.execute("rollback")
+    assert not refusing
+
+
+def test_every_guard_and_every_test_of_a_policy_file_stands_before_every_decision(
+    warehouse: Warehouse,
+) -> None:
+    """dbt runs a test before whatever reads all that the test reads: a failure skips it."""
+    nodes: dict[str, Any] = warehouse._parse().nodes
+    above: dict[str, set[str]] = {}
+
+    def ancestors(key: str) -> set[str]:
+        if key not in above:
+            parents = getattr(nodes[key].depends_on, "nodes", [])
+            parents = [parent for parent in parents if parent in nodes]
+            above[key] = set(parents).union(*(ancestors(parent) for parent in parents))
+        return above[key]
+
+    of_policy = {
+        key: set(node.depends_on.nodes)
+        for key, node in nodes.items()
+        if key.startswith("test.")
+        and node.original_file_path.startswith(("seeds/policy", "models/policy", "tests/policy"))
+    }
+    assert len(of_policy) > 100
+    late = [
+        f"{key} is not run before {decision}"
+        for decision in DECISIONS
+        for key, read in of_policy.items()
+        if not read <= ancestors(f"model.baton.{decision}")
+    ]
+    assert not late, "\n".join(late)
+
+
+def test_dbt_build_alone_decides_nothing_under_a_bad_policy(
+    warehouse: Warehouse, edit: Any
+) -> None:
+    edit("sla_tiers.csv", "standard,99,,", "standard,99,,5")
+    result = warehouse._invoke("build", "--exclude", "resource_type:unit_test")
+    assert not result.success
+    status = {one.node.name: str(one.status) for one in result.result.results}
+    assert status["assert_sla_tiers_end_in_a_catch_all"] == "fail"
+    assert {status[decision] for decision in DECISIONS} == {"skipped"}
+    assert status["lead_lifecycle"] == status["sync_salesforce__lead"] == "skipped"
