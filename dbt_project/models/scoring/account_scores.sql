@@ -8,7 +8,7 @@ select
     count(*) as lead_count,
     max(scores.icp_score) as best_icp_score,
     max(scores.fit_points) as best_fit_points,
-    sum(scores.intent_points) as intent_points
+    sum(scores.intent_points)::bigint as intent_points
 from profiles
 inner join scores on profiles.lead_key = scores.lead_key
 where profiles.account_key is not null

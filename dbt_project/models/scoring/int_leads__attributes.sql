@@ -1,4 +1,5 @@
--- One row per lead and attribute that a rule reads: profile columns and counted touches.
+-- One row per lead and attribute that a rule reads: profile columns and counted
+-- touches.
 -- depends_on: {{ ref('leads_touched') }}
 -- A profile column is true now; a touch is as old as its latest occurrence.
 with
@@ -7,14 +8,16 @@ with
         from {{ ref("lead_profiles") }} {{ where_touched() }}
     ),
     read_by_rules as (
-        select attribute from {{ ref("scoring_rules") }}
+        select attribute
+        from {{ ref("scoring_rules") }}
         union
-        select attribute from {{ ref("score_exceptions") }}
+        select attribute
+        from {{ ref("score_exceptions") }}
     ),
     unpivoted as (
         select *
         from
-            profiles unpivot include nulls (
+            profiles unpivot include nulls(
                 value for attribute in (columns(* exclude (lead_key)))
             )
     ),

@@ -1,7 +1,10 @@
--- One row per lead and rule that matched: its points now, and when they change by themselves.
+-- One row per lead and rule that matched: its points now, and when they change by
+-- themselves.
 -- depends_on: {{ ref('leads_touched') }}
 with
-    attributes as (select * from {{ ref("int_leads__attributes") }} {{ where_touched() }}),
+    attributes as (
+        select * from {{ ref("int_leads__attributes") }} {{ where_touched() }}
+    ),
     rules as (select * from {{ ref("scoring_rules") }}),
     matched as (
         select
@@ -10,7 +13,12 @@ with
             rules.dimension,
             rules.points as full_points,
             rules.half_life_days * 86400 as half_life_seconds,
-            least(attributes.observed_at, {{ as_of() }}) as observed_at,
+            -- Least of a null and a time is the time, and a fact without a time has
+            -- no age.
+            case
+                when attributes.observed_at is not null
+                then least(attributes.observed_at, {{ as_of() }})
+            end as observed_at,
             rules.reason
         from attributes
         inner join rules on attributes.attribute = rules.attribute
@@ -26,7 +34,8 @@ with
                     round(
                         full_points * pow(
                             0.5,
-                            date_diff('second', observed_at, {{ as_of() }}) / half_life_seconds
+                            date_diff('second', observed_at, {{ as_of() }})
+                            / half_life_seconds
                         )
                     )::integer
             end as points
@@ -39,13 +48,13 @@ select
     points,
     full_points,
     observed_at,
-    -- The rounded points drop when the decayed ones pass the next half: exact, so that only
-    -- leads whose points change are looked at again.
+    -- The rounded points drop once the decayed ones are below the next half: exact to
+    -- the second, so that only leads whose points change are looked at again.
     case
         when points <> 0 and half_life_seconds is not null and observed_at is not null
         then
             observed_at + to_seconds(
-                ceil(
+                floor(
                     half_life_seconds * log2(abs(full_points) / (abs(points) - 0.5))
                 )::bigint
                 + 1
