@@ -1,22 +1,23 @@
--- One row per calendar and SLA tier: when a lead assigned now must be warned about and touched.
+-- One row per calendar and SLA tier: when a lead assigned now must be warned about
+-- and touched.
 {{ config(materialized="view") }}
 with
     windows as (select * from {{ open_windows() }}),
     calendars as (select distinct calendar_id from {{ ref("business_hours") }}),
     tiers as (select * from {{ ref("sla_tiers") }}),
     marks as (
-        select tiers.tier_id, tiers.clock, 'warn' as mark, tiers.warn_minutes * 60 as seconds
+        select
+            tiers.tier_id,
+            tiers.clock,
+            'warn' as mark,
+            tiers.warn_minutes * 60 as seconds
         from tiers
         union all
         select tiers.tier_id, tiers.clock, 'due' as mark, tiers.minutes * 60 as seconds
         from tiers
     ),
     next_days as (
-        select
-            calendar_id,
-            min(opens_at) filter (
-                where opens_at::date > ({{ as_of() }})::date
-            ) as opens_at
+        select calendar_id, min(opens_at) filter (where is_after_today) as opens_at
         from windows
         group by calendar_id
     ),
@@ -25,13 +26,15 @@ with
             calendars.calendar_id,
             marks.tier_id,
             marks.mark,
-            case marks.clock
+            case
+                marks.clock
                 when 'wall'
                 then {{ as_of() }} + to_seconds(marks.seconds)
                 when 'next_business_day'
                 then next_days.opens_at + to_seconds(marks.seconds)
                 else
-                    windows.opens_at + to_seconds(marks.seconds - windows.seconds_before)
+                    windows.opens_at
+                    + to_seconds(marks.seconds - windows.seconds_before)
             end as falls_at
         from calendars
         cross join marks

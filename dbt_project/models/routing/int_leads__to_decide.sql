@@ -22,7 +22,8 @@ with
             scores.is_mql_proposed,
             coalesce(checks.context_status, 'unchecked') as context_status,
             checks.context_gaps,
-            -- Only what happened after go-live is handed over; what came before is adopted.
+            -- Only what happened after go-live is handed over; what came before is
+            -- adopted.
             scores.is_mql_proposed
             and profiles.is_open
             and not profiles.is_handed_over

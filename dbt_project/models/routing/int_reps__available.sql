@@ -1,4 +1,5 @@
--- One row per rep of the policy: the CRM user behind it, and whether it can take a lead.
+-- One row per rep of the policy: the CRM user behind it, and whether it can take a
+-- lead.
 {{ config(materialized="view") }}
 with
     reps as (select * from {{ ref("reps") }}),

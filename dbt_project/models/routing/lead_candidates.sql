@@ -1,9 +1,11 @@
--- One row per lead to be handed over and rep: eligible or why not, weight, and when it would be due.
+-- One row per lead to be handed over and rep: eligible or why not, weight, and when
+-- it would be due.
 {{ config(access="public") }}
 -- depends_on: {{ ref('leads_touched') }}
 with
     routes as (
-        select * from {{ ref("lead_routes") }} {{ where_touched() }} and decision = 'mql'
+        select *
+        from {{ ref("lead_routes") }} {{ where_touched() }} and decision = 'mql'
     ),
     reps as (select * from {{ ref("int_reps__available") }}),
     members as (select * from {{ ref("pool_members") }}),
@@ -21,7 +23,9 @@ with
             case
                 when reps.why_not is not null
                 then reps.why_not
-                when routes.fixed_owner_id is not null and routes.fixed_owner_id <> reps.user_id
+                when
+                    routes.fixed_owner_id is not null
+                    and routes.fixed_owner_id <> reps.user_id
                 then 'rule ' || routes.routing_rule || ' names another'
                 when routes.fixed_owner_id is null and members.user_id is null
                 then 'not in pool ' || coalesce(routes.pool, '(none)')
@@ -53,7 +57,9 @@ select
     settled.user_id,
     settled.full_name,
     settled.why_not is null as is_eligible,
-    case when settled.why_not is null then coalesce(settled.weight, 1) else 0 end as weight,
+    case
+        when settled.why_not is null then coalesce(settled.weight, 1) else 0
+    end as weight,
     settled.why_not,
     settled.backup_user_id,
     due.warn_at as sla_warn_at,

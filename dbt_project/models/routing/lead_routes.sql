@@ -1,4 +1,5 @@
--- One row per lead due for a decision: the rule that matched, the pool or the fixed owner, the tier.
+-- One row per lead due for a decision: the rule that matched, the pool or the fixed
+-- owner, the tier.
 {{ config(access="public") }}
 -- depends_on: {{ ref('leads_touched') }}
 with
@@ -10,7 +11,10 @@ with
         select lead_key, 'current_owner' as owner_from, current_owner_id as owner_id
         from leads
         union all
-        select lead_key, 'opportunity_owner' as owner_from, opportunity_owner_id as owner_id
+        select
+            lead_key,
+            'opportunity_owner' as owner_from,
+            opportunity_owner_id as owner_id
         from leads
         union all
         select lead_key, 'account_owner' as owner_from, account_owner_id as owner_id
@@ -42,9 +46,13 @@ with
             and (rules.region is null or rules.region = leads.region)
             and (rules.industry is null or rules.industry = leads.industry)
             and (rules.min_icp_score is null or rules.min_icp_score <= leads.icp_score)
-            and (rules.min_employees is null or rules.min_employees <= leads.employee_count)
+            and (
+                rules.min_employees is null
+                or rules.min_employees <= leads.employee_count
+            )
             and (rules.trigger_type is null or rules.trigger_type = leads.trigger_type)
-        qualify row_number() over (partition by leads.lead_key order by rules.priority) = 1
+        qualify
+            row_number() over (partition by leads.lead_key order by rules.priority) = 1
     ),
     tiered as (
         select leads.lead_key, tiers.tier_id as sla_tier
@@ -53,7 +61,8 @@ with
             tiers
             on (tiers.trigger_type is null or tiers.trigger_type = leads.trigger_type)
             and (tiers.min_icp_score is null or tiers.min_icp_score <= leads.icp_score)
-        qualify row_number() over (partition by leads.lead_key order by tiers.priority) = 1
+        qualify
+            row_number() over (partition by leads.lead_key order by tiers.priority) = 1
     )
 select
     leads.lead_key,
