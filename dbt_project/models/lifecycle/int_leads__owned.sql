@@ -1,17 +1,21 @@
--- One row per lead with a decision: what was decided, who owns it, and how its clock stands.
+-- One row per lead with a decision: what was decided, who owns it, and how its clock
+-- stands.
 -- depends_on: {{ ref('leads_touched') }}
 with
     decisions as (
         select *
-        from {{ source("ops", "decisions") }}
-        {{ where_touched() }} and as_of <= {{ as_of() }}
+        from
+            {{ source("ops", "decisions") }}
+            {{ where_touched() }} and as_of <= {{ as_of() }}
         -- A hand-over speaks louder than the adoption before it.
-        qualify row_number() over (partition by lead_key order by decision desc, as_of) = 1
+        qualify
+            row_number() over (partition by lead_key order by decision desc, as_of) = 1
     ),
     assignments as (
         select *
-        from {{ source("ops", "assignments") }}
-        {{ where_touched() }} and as_of <= {{ as_of() }}
+        from
+            {{ source("ops", "assignments") }}
+            {{ where_touched() }} and as_of <= {{ as_of() }}
         qualify row_number() over (partition by lead_key order by as_of desc) = 1
     ),
     responses as (
@@ -26,10 +30,12 @@ with
         select
             lead_key,
             min(recorded_at) filter (where target = 'salesforce.lead') as written_at,
-            min(recorded_at) filter (where target in ('slack.message', 'smtp.message'))
-                as notified_at
-        from {{ source("ops", "receipts") }}
-        {{ where_touched() }} and status = 'accepted' and as_of < {{ as_of() }}
+            min(recorded_at) filter (
+                where target in ('slack.message', 'smtp.message')
+            ) as notified_at
+        from
+            {{ source("ops", "receipts") }}
+            {{ where_touched() }} and status = 'accepted' and as_of < {{ as_of() }}
         group by lead_key
     ),
     confirmed as (

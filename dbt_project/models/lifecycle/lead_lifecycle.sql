@@ -14,7 +14,8 @@ with
         from {{ source("quality", "context_checks") }}
         group by lead_key
     ),
-    -- When the MAP had put the submission on the contact: the first seam after the form.
+    -- When the MAP had put the submission on the contact: the first seam after the
+    -- form.
     visible as (
         select people.lead_key, min(versions.version_at) as visible_at
         from profiles

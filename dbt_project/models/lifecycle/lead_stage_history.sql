@@ -1,4 +1,5 @@
--- One row per lead and stage it entered: from when to when, known when, on which evidence.
+-- One row per lead and stage it entered: from when to when, known when, on which
+-- evidence.
 {{ config(access="public") }}
 -- depends_on: {{ ref('leads_touched') }}
 with
@@ -30,7 +31,8 @@ with
             and as_of <= {{ as_of() }}
             and lead_key in (select lead_key from profiles)
     ),
-    -- A vendor's own date beats the first version we happened to see; then the earliest counts.
+    -- A vendor's own date beats the first version we happened to see; then the
+    -- earliest counts.
     first_evidence as (
         select evidence.*, stages.stage_rank
         from evidence
