@@ -1,5 +1,7 @@
--- One row per touched lead that was handed over, with its record as it stands by now: a view,
--- because the record Baton has just made is known by its receipt before any pull shows it.
+-- One row per touched lead that was handed over, with its record as it stands by now:
+-- a view,
+-- because the record Baton has just made is known by its receipt before any pull
+-- shows it.
 {{ config(access="private") }}
 with
     packed as (select * from {{ ref("int_leads__packed") }}),
@@ -45,7 +47,10 @@ select
         case
             when placed.lead_id is not null
             then
-                identity.instance_url || '/lightning/r/Lead/' || placed.lead_id || '/view'
+                identity.instance_url
+                || '/lightning/r/Lead/'
+                || placed.lead_id
+                || '/view'
             when placed.salesforce_contact_id is not null
             then
                 identity.instance_url
