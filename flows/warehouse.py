@@ -711,6 +711,9 @@ def _models_hash() -> str:
     content = hashlib.sha256()
     for path in _files("dbt_project.yml", "models/**/*.sql", "macros/**/*.sql"):
         content.update(path.name.encode() + path.read_bytes())
+    # What is demanded of a lead counts too: a new expectation is a question to every lead.
+    for path in sorted((ROOT / "expectations").glob("*.yml")):
+        content.update(path.name.encode() + path.read_bytes())
     return content.hexdigest()[:16]
 
 
