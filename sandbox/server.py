@@ -199,7 +199,7 @@ class Server:
 
     def __init__(self, name: str, app: ASGIApp, port: int) -> None:
         self.name = name
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         # A restart on the same ports must not wait for the connections of the last run.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

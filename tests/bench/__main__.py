@@ -130,7 +130,9 @@ def wait_for(env_file: Path, sandbox: subprocess.Popen[bytes]) -> str:
 def table(figures: list[dict[str, Any]], changed: int) -> str:
     """Lay the figures of all sizes out beside each other, with the ratio of last to first."""
     heads = [f"{figure['leads']:,} leads" for figure in figures] + ["ratio"]
-    lines = [f"{f'seconds, {changed} changed leads, warm':<38}" + "".join(f"{h:>16}" for h in heads)]
+    lines = [
+        f"{f'seconds, {changed} changed leads, warm':<38}" + "".join(f"{h:>16}" for h in heads)
+    ]
 
     def line(name: str, values: list[float]) -> None:
         ratio = f"{values[-1] / values[0]:.2f}" if values[0] else "-"
