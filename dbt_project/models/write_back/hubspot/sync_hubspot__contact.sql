@@ -25,7 +25,8 @@ with
             leads.icp_score::varchar as baton_score,
             leads.score_reasons as baton_score_reasons,
             concat_ws(': ', leads.trigger_type, leads.trigger_asset) as baton_trigger,
-            leads.context_gaps as baton_context_gaps,
+            -- Said in a word, as an empty value would mean: leave what is there.
+            coalesce(leads.context_gaps, 'none') as baton_context_gaps,
             -- HubSpot ignores a step back without a word, so none is asked for.
             case
                 when

@@ -31,7 +31,8 @@ with
             ) as "baton_trigger__c",
             {{ salesforce_time("trigger_at") }} as "baton_trigger_at__c",
             {{ salesforce_time("sla_due_at") }} as "baton_sla_due_at__c",
-            left(context_gaps, 255) as "baton_context_gaps__c"
+            -- Said in a word, as an empty value would mean: leave what is there.
+            left(coalesce(context_gaps, 'none'), 255) as "baton_context_gaps__c"
         from leads
     ),
     staged as (
