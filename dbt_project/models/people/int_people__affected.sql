@@ -9,11 +9,11 @@ with recursive
     seeds as (
         select record_key
         from {{ ref("int_people__records") }}
-        {% if not flags.FULL_REFRESH %} where _seq > {{ built("seq") }} {% endif %}
+        {% if not is_full_refresh() %} where _seq > {{ built("seq") }} {% endif %}
         union
         select record_key
         from {{ source("ops", "lead_keys") }}
-        {% if not flags.FULL_REFRESH %} where as_of > {{ built("as_of") }} {% endif %}
+        {% if not is_full_refresh() %} where as_of > {{ built("as_of") }} {% endif %}
     ),
     -- Whoever shared a person with them, because a split must find the part left
     -- behind.
@@ -39,7 +39,7 @@ with recursive
 select reached.record_key, before.lead_key as lead_key_before, {{ as_of() }} as as_of
 from reached
 left join before on reached.record_key = before.record_key
-{% if not flags.FULL_REFRESH %}
+{% if not is_full_refresh() %}
     union
     select record_key, lead_key_before, {{ as_of() }} as as_of
     from

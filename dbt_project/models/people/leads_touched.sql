@@ -1,6 +1,6 @@
 -- One row per lead to recompute in this run, with the causes.
 {{ config(materialized="table", access="public") }}
-{%- set everything = flags.FULL_REFRESH %}
+{%- set everything = is_full_refresh() %}
 {%- set profiles_before = previous(
     "people",
     "lead_profiles",

@@ -18,6 +18,12 @@ with recursive
                 in (select record_key from {{ ref("int_people__affected") }})
         {% endif %}
     ),
+    -- HubSpot may never show who was merged away again; the record that names it lives.
+    merged_away as (
+        select unnest(linked_record_keys) as record_key
+        from records
+        where system = 'hubspot' and not is_deleted
+    ),
     links as (
         select links.record_key, links.link
         from {{ ref("int_people__links") }} as links
@@ -50,7 +56,8 @@ select
     records.email,
     records.full_name,
     records.created_at,
-    records.is_deleted,
+    records.is_deleted
+    or records.record_key in (select record_key from merged_away) as is_deleted,
     records._seq
 from records
 inner join component on records.record_key = component.record_key
