@@ -57,18 +57,37 @@ with
         from people
         inner join new_activities on people.record_id = new_activities.who_id
     ),
-    -- Who changed may have left an account or joined one, with all we did with it.
+    -- Who changed may have left an account or joined one, with all we did with it; with
+    -- whom we did nothing, nobody else's story changes.
+    worked as (
+        select who_id
+        from {{ ref("stg_salesforce__tasks") }}
+        union
+        select who_id
+        from {{ ref("stg_salesforce__events") }}
+    ),
     changed_people as (
         select people.record_key, people.lead_key, people.email
         from people
-        inner join affected on people.record_key = affected.record_key
+        where
+            people.record_key in (select record_key from affected)
+            and people.lead_key in (
+                select persons.lead_key
+                from people as persons
+                inner join worked on persons.record_id = worked.who_id
+            )
     ),
     places as (
         select company_domain as domain, account_key
         from profiles_before
         where
             lead_key in (select lead_key from changed_people)
-            or lead_key in (select lead_key_before from affected)
+            or lead_key in (
+                select affected.lead_key_before
+                from affected
+                inner join
+                    changed_people on affected.record_key = changed_people.record_key
+            )
         union
         select {{ domain_of("email") }} as domain, null as account_key
         from changed_people
