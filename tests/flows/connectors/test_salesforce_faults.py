@@ -218,7 +218,7 @@ def test_who_we_are_comes_from_the_token(salesforce: Salesforce, org: Org) -> No
     assert json.loads(record.payload) == {
         "user_id": "00500000000000zAAA",
         "organization_id": "00Dxx0000001gPLEAY",
-        "instance_url": org.url,
+        "instance_url": org.vendor.url,
     }
     assert org.asked == []
 
