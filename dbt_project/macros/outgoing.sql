@@ -24,7 +24,7 @@
                     where sent ->> '$.{{ field.name }}' is not null
                 ) as "at {{ field.name }}"
             {%- endfor %}
-        from {{ source("ops", "receipts") }}
+        from {{ recorded("receipts") }}
         where
             target = '{{ system }}.{{ object }}'
             and status = 'accepted'

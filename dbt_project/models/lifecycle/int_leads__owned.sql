@@ -5,8 +5,7 @@ with
     decisions as (
         select *
         from
-            {{ source("ops", "decisions") }}
-            {{ where_touched() }} and as_of <= {{ as_of() }}
+            {{ recorded("decisions") }} {{ where_touched() }} and as_of <= {{ as_of() }}
         -- A hand-over speaks louder than the adoption before it.
         qualify
             row_number() over (partition by lead_key order by decision desc, as_of) = 1
@@ -14,7 +13,7 @@ with
     assignments as (
         select *
         from
-            {{ source("ops", "assignments") }}
+            {{ recorded("assignments") }}
             {{ where_touched() }} and as_of <= {{ as_of() }}
         qualify row_number() over (partition by lead_key order by as_of desc) = 1
     ),
@@ -34,13 +33,14 @@ with
                 where target in ('slack.message', 'smtp.message')
             ) as notified_at
         from
-            {{ source("ops", "receipts") }}
+            {{ recorded("receipts") }}
             {{ where_touched() }} and status = 'accepted' and as_of < {{ as_of() }}
         group by lead_key
     ),
     confirmed as (
         select baton_lead_key as lead_key, min(known_at) as confirmed_at
-        from {{ ref("stg_salesforce__lead_versions") }}
+        from
+            {{ by_present_key(ref("stg_salesforce__lead_versions"), "baton_lead_key") }}
         where baton_lead_key in (select lead_key from assignments)
         group by baton_lead_key
     )

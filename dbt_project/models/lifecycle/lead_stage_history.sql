@@ -25,7 +25,7 @@ with
             as_of as known_at,
             true as is_dated,
             'decision: ' || reason as evidence
-        from {{ source("ops", "decisions") }}
+        from {{ recorded("decisions") }}
         where
             mql_at is not null
             and as_of <= {{ as_of() }}

@@ -55,7 +55,7 @@ with
             bool_or(decision = 'mql') as is_handed_over,
             bool_or(decision = 'adopted') as is_adopted,
             min(as_of) as decided_at
-        from {{ source("ops", "decisions") }}
+        from {{ recorded("decisions") }}
         where as_of < {{ as_of() }}
         group by lead_key
     ),
@@ -64,7 +64,7 @@ with
             lead_key,
             arg_max(owner_id, as_of) as owner_id,
             max(as_of) as owner_assigned_at
-        from {{ source("ops", "assignments") }}
+        from {{ recorded("assignments") }}
         where as_of < {{ as_of() }}
         group by lead_key
     )

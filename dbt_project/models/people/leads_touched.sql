@@ -21,6 +21,7 @@
     "lead_lifecycle",
     {"lead_key": "varchar", "next_change_at": "timestamp"},
 ) %}
+-- depends_on: {{ ref('int_people__renamed') }}
 with
     people as (select record_key, lead_key, record_id, email from {{ ref("people") }}),
     affected as (select * from {{ ref("int_people__affected") }}),
@@ -152,36 +153,36 @@ with
     ),
     ledger_rows as (
         select lead_key
-        from {{ source("ops", "decisions") }}
+        from {{ recorded("decisions") }}
         where as_of >= {{ built("as_of") }}
         union
         select lead_key
-        from {{ source("ops", "assignments") }}
+        from {{ recorded("assignments") }}
         where as_of >= {{ built("as_of") }}
         union
         select lead_key
-        from {{ source("ops", "receipts") }}
+        from {{ recorded("receipts") }}
         where as_of >= {{ built("as_of") }}
         union
         select lead_key
-        from {{ source("quality", "context_checks") }}
+        from {{ recorded("context_checks", "quality") }}
         where as_of > {{ built("as_of") }}
     ),
     -- What was not accepted is tried again in every run until it is, and a rep who was
     -- not told yet is told.
     outstanding as (
         select lead_key
-        from {{ source("ops", "receipts") }}
+        from {{ recorded("receipts") }}
         where target not in ('slack.message', 'smtp.message')
         group by lead_key, target, row_key
         having arg_max(status, receipt_seq) <> 'accepted'
         union
         select lead_key
-        from {{ source("ops", "assignments") }}
+        from {{ recorded("assignments") }}
         where
             assignment_key not in (
                 select row_key
-                from {{ source("ops", "receipts") }}
+                from {{ recorded("receipts") }}
                 where
                     target in ('slack.message', 'smtp.message') and status = 'accepted'
             )

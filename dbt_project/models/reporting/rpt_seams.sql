@@ -9,7 +9,7 @@ with
             min(recorded_at) filter (
                 where target in ('slack.message', 'smtp.message')
             ) as notified_at
-        from {{ source("ops", "receipts") }}
+        from {{ recorded("receipts") }}
         where status = 'accepted'
         group by lead_key
     ),

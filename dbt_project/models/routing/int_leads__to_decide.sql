@@ -8,7 +8,7 @@ with
             lead_key,
             arg_max(status, as_of) as context_status,
             arg_max(gaps, as_of) as context_gaps
-        from {{ source("quality", "context_checks") }}
+        from {{ recorded("context_checks", "quality") }}
         group by lead_key
     ),
     proposed as (

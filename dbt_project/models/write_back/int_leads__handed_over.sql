@@ -7,7 +7,7 @@ with
     packed as (select * from {{ ref("int_leads__packed") }}),
     created as (
         select lead_key, arg_max(vendor_id, receipt_seq) as lead_id
-        from {{ source("ops", "receipts") }}
+        from {{ recorded("receipts") }}
         where
             target = 'salesforce.lead'
             and status = 'accepted'

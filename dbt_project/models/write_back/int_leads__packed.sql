@@ -12,7 +12,7 @@ with
     profiles as (select * from {{ ref("lead_profiles") }}),
     assignments as (
         select *
-        from {{ source("ops", "assignments") }}
+        from {{ recorded("assignments") }}
         qualify row_number() over (partition by lead_key order by as_of desc) = 1
     ),
     users as (select * from {{ ref("stg_salesforce__users") }}),

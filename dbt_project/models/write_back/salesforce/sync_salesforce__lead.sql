@@ -12,17 +12,26 @@
 ] %}
 with
     leads as (
-        select *
-        from {{ ref("int_leads__handed_over") }}
+        select
+            handed_over.*,
+            -- A record keeps the key it was given, whatever its person is merged with.
+            coalesce(crm.baton_lead_key, handed_over.lead_key) as external_key
+        from {{ ref("int_leads__handed_over") }} as handed_over
+        left join
+            {{ ref("stg_salesforce__leads") }} as crm
+            on handed_over.open_lead_id = crm.lead_id
         -- Converted leads are read-only; a person known as a contact gets no second
         -- record.
-        where open_lead_id is not null or is_to_create or (who_id like '00Q%')
+        where
+            handed_over.open_lead_id is not null
+            or handed_over.is_to_create
+            or handed_over.who_id like '00Q%'
     ),
     wanted as (
         select
-            lead_key as row_key,
+            external_key as row_key,
             lead_key,
-            lead_key as "baton_lead_key__c",
+            external_key as "baton_lead_key__c",
             owner_id as "OwnerId",
             icp_score::varchar as "baton_score__c",
             left(score_reasons, 30000) as "baton_score_reasons__c",
@@ -37,7 +46,7 @@ with
     ),
     staged as (
         select
-            leads.lead_key as row_key,
+            leads.external_key as row_key,
             crm._extracted_at,
             crm.baton_lead_key as "baton_lead_key__c",
             crm.owner_id as "OwnerId",
