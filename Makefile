@@ -19,7 +19,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-s
 	--generate-hashes --no-emit-index-url --build-constraints requirements-build.txt \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
-.PHONY: setup demo test lint format bench faults docs lock clean help
+.PHONY: setup demo test lint format bench slow faults docs lock clean help
 
 setup: $(READY)  ## make .venv/ from the locks (again only when they change)
 
@@ -67,6 +67,9 @@ format: setup  ## rewrite Python and SQL the way `make lint` wants it
 
 bench: setup  ## measure; prints figures
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+slow: setup  ## whole demos, the deployment, rebuilds by dbt alone, a load of real history
+	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 faults: setup  ## the suite in which the outside world throttles, drops and lies
 	@$(BIN)/python -m pytest -m faults $(ARGS)

@@ -32,7 +32,7 @@ os.environ.update(TELEMETRY_OFF)
 # A proxy of the machine must not stand between a test and its loopback servers.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
-LONG_MARKS = {"e2e": 600, "faults": 300, "bench": 1800}
+LONG_MARKS = {"e2e": 600, "slow": 600, "faults": 600, "bench": 1800}
 SERVER_START_SECONDS = 120
 
 _remarks = pytest.StashKey[list[str]]()

@@ -39,7 +39,7 @@ def test_lines_of_two_days_have_one_shape() -> None:
     assert shape("1  First sync. Baton") != shape("3  Nothing happens. Sync")
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
     ended = subprocess.run(
         [Path(sys.executable).with_name("baton"), "demo", "--exit", "--leads", "150"],

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.stage import OF_THE_RUN, STORES, Stage, differences, run_dbt, told
+
+pytestmark = pytest.mark.slow
 
 
 def test_dbt_build_passes_on_an_empty_directory(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.slow
 
 
 def prefect(*words: str, api: str, home: Path, **environment: str) -> str:

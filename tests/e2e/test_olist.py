@@ -21,9 +21,12 @@ from tests.house import ROOT
 
 FUNNEL = next(ROOT.parent.glob(f"*/data/olist-funnel/{LEADS}"), Path(LEADS)).parent
 
-pytestmark = pytest.mark.skipif(
-    not (FUNNEL / LEADS).is_file(), reason="the Olist files are not beside this repository"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (FUNNEL / LEADS).is_file(), reason="the Olist files are not beside this repository"
+    ),
+]
 
 
 def read(name: str) -> list[dict[str, str]]:

@@ -308,7 +308,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     return home, json.loads(done.stdout), done.stderr
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_a_demo_hands_leads_over_once_and_then_has_nothing_to_write(
     shown: tuple[Path, dict[str, Any], str],
 ) -> None:
@@ -321,7 +321,7 @@ def test_a_demo_hands_leads_over_once_and_then_has_nothing_to_write(
     assert "is yours" in told["message"]
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_a_demo_is_tidy(shown: tuple[Path, dict[str, Any], str]) -> None:
     home, told, said = shown
     assert len(said.splitlines()) < 70
@@ -335,7 +335,7 @@ def test_a_demo_is_tidy(shown: tuple[Path, dict[str, Any], str]) -> None:
     assert told["prefect"].startswith("http://127.0.0.1:")
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_after_a_demo_the_readers_tell_what_happened(
     shown: tuple[Path, dict[str, Any], str], baton: Callable[..., tuple[int, str, str]]
 ) -> None:
@@ -366,7 +366,7 @@ def test_after_a_demo_the_readers_tell_what_happened(
     assert json.loads(out)[0]["n"] == sum(sync["assigned"] for sync in told["syncs"])
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_a_sync_of_systems_that_do_not_answer_is_one_sentence(
     shown: tuple[Path, dict[str, Any], str],
 ) -> None:
@@ -404,7 +404,7 @@ def test_a_prefect_server_that_does_not_answer_is_one_sentence(
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_demo_told_to_end_in_the_middle_leaves_nothing_running(
     tmp_path: Path, number: signal.Signals
