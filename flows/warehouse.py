@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import re
 import threading
@@ -738,8 +737,3 @@ def _dbt_words(result: Any, violation: Callable[[Any], str] = lambda _node: "") 
         failed.append(said or f"{getattr(one.node, 'name', '?')}: {' '.join(first.split())}")
     more = f" (and {len(failed) - 3} more)" if len(failed) > 3 else ""
     return mask("; ".join(failed[:3]))[:900] + more or "no message"
-
-
-def summary_json(value: Any) -> str:
-    """Write a value for a JSON column."""
-    return json.dumps(value, default=str)
