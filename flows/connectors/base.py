@@ -21,13 +21,32 @@ Status = Literal["accepted", "rejected", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One kind of record a system holds; it lands in ``raw.<system>__<name>``."""
+    """One kind of record a system holds; it lands in ``raw.<system>__<name>``.
+
+    An ``is_optional`` stream may be refused by an account that has not bought it or not granted
+    it: the run says so and goes on without.
+    """
 
     name: str
     path: str = ""
     key: str = "id"
     stamp: str | None = None
     fields: tuple[str, ...] = ()
+    is_optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a stream, as the vendor describes it; ``kind`` is the vendor's word.
+
+    ``options`` are the values a restricted field takes, empty for a field that takes any.
+    """
+
+    name: str
+    kind: str
+    label: str = ""
+    options: tuple[str, ...] = ()
+    is_writable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +93,45 @@ class Receipt:
     returned: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a doctor looked at, how it stands, and the cure where it is not well.
+
+    ``check`` is an address: ``salesforce.field Lead.baton_score__c``. A ``warning`` lets a sync
+    run with less; ``broken`` stops it, or a part of what it is for.
+    """
+
+    check: str
+    status: Literal["ok", "warning", "broken"]
+    detail: str
+    cure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomField:
+    """A field of ours a CRM object must have; ``kind`` is our word, each connector has its own.
+
+    ``length`` is in characters, for text only.
+    """
+
+    object_name: str
+    name: str
+    label: str
+    kind: Literal["text", "long_text", "number", "datetime"]
+    description: str
+    length: int = 255
+    is_unique: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing a set-up made (``created``, ``granted``), found (``present``) or could not make."""
+
+    what: str
+    status: Literal["created", "granted", "present", "refused"]
+    detail: str = ""
+
+
 @runtime_checkable
 class Connector(Protocol):
     """One outside system. Knows nothing of Prefect, the warehouse or the settings."""
@@ -84,14 +142,34 @@ class Connector(Protocol):
     def check(self) -> None:
         """Prove that address and credential work. Raises: SourceError."""
 
+    def describe(self) -> dict[str, list[Field]]:
+        """Name the fields of each stream that has any, the same ones for the same account.
+
+        A stream the vendor does not describe to us is left out. Raises: SourceError.
+        """
+
     def pull(self, stream: Stream, cursor: str | None, now: datetime) -> Iterator[Page]:
         """Yield what changed since ``cursor``, oldest cursor first, up to ``now``."""
 
     def push(self, object_name: str, key: str, rows: Sequence[Row]) -> Iterator[Receipt]:
         """Write rows; yield exactly one receipt per row, in no promised order."""
 
+    def examine(self) -> Iterator[Finding]:
+        """Look at everything this system must grant us. Reads only, and never raises."""
+
     def close(self) -> None:
         """Give back connections; a closed connector is not used again."""
+
+
+@runtime_checkable
+class SetsUp(Protocol):
+    """A CRM whose administration is open to us: it can be given the fields we write."""
+
+    def set_up(self) -> Iterator[Change]:
+        """Make what is missing and grant it to us. Second run: everything is present.
+
+        What exists otherwise than we need it is refused and left as it is. Raises: SourceError.
+        """
 
 
 class BatchRefused(Exception):  # noqa: N818 - an event between two functions, not an error

@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 import httpx
 import orjson
 import stamina
-from pyrate_limiter import Limiter, Rate
+from pyrate_limiter import Rate
 
+from flows.connectors.budget import Budget
 from flows.errors import (
     Forbidden,
     RateLimited,
@@ -78,15 +79,11 @@ def open_client(timeout: float) -> httpx.Client:
     )
 
 
-def rate(calls: int, seconds: float) -> Rate:
-    """State a vendor's limit: so many calls in so many seconds."""
-    return Rate(calls, int(seconds * 1000))
-
-
 class Http:
     """The wire to one vendor.
 
-    ``lanes`` are its limits per class of call; a lane that is not named has none.
+    ``lanes`` are its limits per class of call and ``shares`` what each may use of the day's quota
+    (see ``Budget``); a lane that is not named has neither.
     ``secrets`` hands over the current credentials, so that no error text can repeat them.
     """
 
@@ -98,6 +95,7 @@ class Http:
         timeout: float,
         client: httpx.Client | None = None,
         lanes: Mapping[str, Rate | None] | None = None,
+        shares: Mapping[str, float] | None = None,
         secrets: Callable[[], Sequence[str]] = tuple,
         patience: Patience | None = None,
     ) -> None:
@@ -105,7 +103,7 @@ class Http:
         self.base_url = base_url.rstrip("/")
         self._client = client or open_client(timeout)
         self._owns_client = client is None
-        self._lanes = {name: Limiter(limit) for name, limit in (lanes or {}).items() if limit}
+        self.budget = Budget(system, lanes, shares)
         self._secrets = secrets
         self._patience = patience or Patience()
         # An answer may trickle without ever tripping the idle timeout; this one it cannot outrun.
@@ -113,8 +111,7 @@ class Http:
 
     def close(self) -> None:
         """Give back the connections this object opened, and its limiters."""
-        for limiter in self._lanes.values():
-            limiter.close()
+        self.budget.close()
         if self._owns_client:
             self._client.close()
 
@@ -130,24 +127,27 @@ class Http:
         params: Any = None,
         json_body: Any = None,
         form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        as_bytes: bool = False,
         judge: Callable[[Answer], SourceError | None] = lambda _: None,
     ) -> Answer:
         """Send one request until it is answered or cannot be.
 
         ``doing`` completes the sentence of an error ("searching contacts"). ``judge`` looks at a
-        2xx answer, because 200 is not success everywhere.
-        Raises: SourceError, with ``ambiguous`` set where the other side may have acted.
+        2xx answer, because 200 is not success everywhere. ``content`` is a body that is no JSON
+        (name its type in ``headers``); ``as_bytes`` asks for the answer's body as it came.
+        Raises: SourceError, with ``ambiguous`` set where the other side may have acted, and
+        RateLimited without a call where the lane's share of the day is used up.
         """
-        content = None if json_body is None else orjson.dumps(json_body)
+        content = content if json_body is None else orjson.dumps(json_body)
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
 
         def attempt() -> Answer:
-            if lane in self._lanes:
-                self._lanes[lane].try_acquire(self.system)
+            self._stay_within(lane, doing)
             sent = dict(headers or {})
-            if content is not None:
+            if json_body is not None:
                 sent["Content-Type"] = "application/json; charset=utf-8"
-            answer = self._send(method, url, doing, sent, params, content, form, repeatable)
+            answer = self._send(method, url, doing, sent, params, content, form, as_bytes)
             refused = judge(answer)
             if refused is not None:
                 raise refused
@@ -173,6 +173,12 @@ class Http:
         )
         return retrying(worth_repeating, attempt)
 
+    def _stay_within(self, lane: str, doing: str) -> None:
+        reason = self.budget.exhausted(lane)
+        if reason is not None:
+            raise self.error(RateLimited, f"not {doing}: {reason}", exhausted=True)
+        self.budget.take(lane)
+
     def error(self, kind: type[SourceError], message: str, **where: Any) -> Any:
         """Build an error about this system whose text cannot hold its secrets."""
         if where.get("answer"):
@@ -188,7 +194,7 @@ class Http:
         params: Any,
         content: bytes | None,
         form: Mapping[str, str] | None,
-        repeatable: bool,
+        as_bytes: bool,
     ) -> Answer:
         try:
             with self._client.stream(
@@ -216,7 +222,9 @@ class Http:
                 Unreachable, f"half an answer while {doing} ({_words(problem)})", ambiguous=True
             ) from None
         if response.status_code == 204 or (response.is_success and not raw):
-            return Answer(response.status_code, None, response.headers)
+            return Answer(response.status_code, b"" if as_bytes else None, response.headers)
+        if as_bytes and response.is_success:
+            return Answer(response.status_code, raw, response.headers)
         try:
             body = parse(raw)
         except ValueError:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from flows.connectors.http import Http, explain, parse, rate, retry_after
+from flows.connectors.budget import rate
+from flows.connectors.http import Http, explain, parse, retry_after
 from flows.errors import Forbidden, RateLimited, Unauthorised, Unreachable, VendorError
 from tests.flows.connectors.conftest import QUICK, Reply, Vendor
 
