@@ -33,11 +33,12 @@ Moment = Annotated[datetime, AfterValidator(_as_utc)]
 Text = Annotated[str, BeforeValidator(_stripped)]
 Secret = Annotated[SecretStr, BeforeValidator(_stripped)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 # What each system cannot work without. A mail relay inside the house may need no login.
 REQUIRED: dict[str, tuple[str, ...]] = {
     "hubspot": ("hubspot_token",),
-    "salesforce": ("salesforce_login_url", "salesforce_client_id", "salesforce_client_secret"),
+    "salesforce": ("salesforce_login_url", "salesforce_client_id"),
     "slack": ("slack_token",),
     "smtp": ("smtp_host", "smtp_sender"),
 }
@@ -61,12 +62,23 @@ class Settings(BaseSettings):
     hubspot_timeout: Seconds = 30
     hubspot_requests_per_10s: int = Field(190, ge=0)
     hubspot_searches_per_second: int = Field(5, ge=0)
+    hubspot_daily_share: Share = 0.8
 
     salesforce_login_url: Text | None = None
     salesforce_client_id: Text | None = None
     salesforce_client_secret: Secret | None = None
+    salesforce_username: Text | None = None
+    salesforce_private_key: Secret | None = None
+    salesforce_audience: Text = "https://login.salesforce.com"
     salesforce_api_version: Text = "62.0"
     salesforce_timeout: Seconds = 30
+    salesforce_bulk_from: int = Field(20_000, ge=0)
+    salesforce_daily_share: Share = 0.8
+
+    clearbit_key: Secret | None = None
+    clearbit_person_base_url: Text = "https://person.clearbit.com"
+    clearbit_company_base_url: Text = "https://company.clearbit.com"
+    clearbit_timeout: Seconds = 10
 
     slack_base_url: Text = "https://slack.com/api"
     slack_token: Secret | None = None
@@ -111,6 +123,24 @@ class Settings(BaseSettings):
                         f"{PREFIX}{name.upper()} is not set, and {system} cannot work without it",
                         next_step="Set it in the environment or in the file named by --env-file",
                     )
+            if system == "salesforce":
+                self._require_salesforce_credential()
+
+    def _require_salesforce_credential(self) -> None:
+        """One of the two flows must be complete: a client's secret, or a key and its user."""
+        if self.salesforce_client_secret is not None:
+            return
+        missing = {
+            "BATON_SALESFORCE_PRIVATE_KEY": self.salesforce_private_key,
+            "BATON_SALESFORCE_USERNAME": self.salesforce_username,
+        }
+        told = [name for name, value in missing.items() if value is None]
+        if told:
+            raise SettingsError(
+                "BATON_SALESFORCE_CLIENT_SECRET is not set, and salesforce cannot work without it",
+                next_step="Set it in the environment or in the file named by --env-file; or, for "
+                f"the JWT bearer flow, set {' and '.join(told)}",
+            )
 
 
 def _unreadable(problem: Exception) -> str:

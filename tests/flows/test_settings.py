@@ -54,6 +54,15 @@ def test_the_first_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) ->
         Settings.load().require()
     for name in (name for names in REQUIRED.values() for name in names):
         monkeypatch.setenv(PREFIX + name.upper(), "x")
+    with pytest.raises(SettingsError, match="BATON_SALESFORCE_CLIENT_SECRET"):
+        Settings.load().require()
+    monkeypatch.setenv("BATON_SALESFORCE_PRIVATE_KEY", "x")
+    with pytest.raises(SettingsError, match="set BATON_SALESFORCE_USERNAME"):
+        Settings.load().require()
+    monkeypatch.setenv("BATON_SALESFORCE_USERNAME", "x")
+    Settings.load().require()
+    monkeypatch.delenv("BATON_SALESFORCE_USERNAME")
+    monkeypatch.setenv("BATON_SALESFORCE_CLIENT_SECRET", "x")
     Settings.load().require()
 
 
