@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
             limits=not options.no_limits,
             olist=options.load,
             ports_from=options.ports_from,
+            custom_fields=not options.bare_crm,
         )
         with box:
             if options.env:
@@ -56,9 +57,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--env", type=Path, metavar="FILE", help="write addresses and tokens here, as settings")
     add("--truth", type=Path, metavar="FILE", help="write what was planted here, as JSON")
     add("--no-limits", action="store_true", help="no rate limits")
+    add("--bare-crm", action="store_true", help="CRMs without the fields Baton writes to")
     add("--now", type=_moment, metavar="ISO", help="the sandbox's present (default: real time)")
     add("--arrivals", type=float, default=0.0, metavar="PER_MINUTE", help="submissions a minute")
-    add("--ports-from", type=int, metavar="P", help="ports P to P+4 instead of free ones")
+    add("--ports-from", type=int, metavar="P", help="ports P to P+6 instead of free ones")
     options = parser.parse_args(arguments)
     if options.load:
         kind, directory = options.load
@@ -97,6 +99,7 @@ def _addresses(box: Sandbox) -> str:
     return (
         f"Sandbox: HubSpot {env['BATON_HUBSPOT_BASE_URL']}, "
         f"Salesforce {env['BATON_SALESFORCE_LOGIN_URL']}, Slack {env['BATON_SLACK_BASE_URL']}, "
+        f"Clearbit {env['BATON_CLEARBIT_PERSON_BASE_URL']}, "
         f"SMTP {env['BATON_SMTP_HOST']}:{env['BATON_SMTP_PORT']}, control {box.control_url}"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
@@ -37,10 +37,10 @@ class Company:
     country: str
     spellings: tuple[str, ...]
     phone_prefix: str
+    website: str = field(init=False)
 
-    @property
-    def website(self) -> str:
-        return f"https://www.{self.domain}"
+    def __post_init__(self) -> None:
+        self.website = f"https://www.{self.domain}"
 
 
 @dataclass(slots=True)

@@ -17,15 +17,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox.clearbit import control_routes
 from sandbox.clock import hubspot_time
 from sandbox.faults import Fault
 from sandbox.golden import insert_golden
+from sandbox.hubspot.control import hubspot_routes
+from sandbox.salesforce.control import salesforce_routes
 
 if TYPE_CHECKING:
     from sandbox.server import Sandbox
 
 Handler = Callable[[Request, Any], Any]
-SYSTEMS = ("hubspot", "salesforce", "slack", "smtp")
+SYSTEMS = ("hubspot", "salesforce", "slack", "smtp", "clearbit")
 
 
 class RefusedError(Exception):
@@ -59,6 +62,10 @@ def control_app(box: Sandbox) -> Starlette:
         ("POST", "/mutate", control.mutate),
         ("POST", "/merge", control.merge),
         ("POST", "/delete", control.delete),
+        *hubspot_routes(box.world),
+        *salesforce_routes(box.world),
+        *control_routes(box.world),
+        ("POST", "/slack/scopes", control.slack_scopes),
     )
     return Starlette(
         routes=[
@@ -227,6 +234,13 @@ class Control:
         remove = store.delete if body["system"] == "salesforce" else store.archive
         remove(kind, body["id"])
         return {"id": body["id"]}
+
+    def slack_scopes(self, request: Request, body: Any) -> Any:
+        """Give or take scopes of the bot token: ``{"remove": ["im:history"], "add": []}``."""
+        scopes = self.world.slack.scopes
+        scopes |= set(body.get("add", ()))
+        scopes -= set(body.get("remove", ()))
+        return {"scopes": sorted(scopes)}
 
     def _store(self, system: str) -> Any:
         if system not in SYSTEMS:

@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 KINDS = ("status", "drop", "drop_after", "timeout", "truncate", "html")
 LOG_LENGTH = 100_000
 
-# Calls that change nothing although their method is POST: searches, batch reads, tokens, look-ups.
+# Calls that change nothing although their method is POST: searches, batch reads, tokens, look-ups,
+# query jobs. A composite batch may hold either; what one changed shows among the effects.
 READS = {
     "hubspot": re.compile(r"/search$|/batch/read$|/oauth/|/lists/search$"),
-    "salesforce": re.compile(r"/services/oauth2/|/query(All)?($|/)|/composite/sobjects/[^/]+$"),
+    "salesforce": re.compile(
+        r"/services/oauth2/|/query(All)?($|/)|/composite/sobjects/[^/]+$|/composite/batch$"
+    ),
     "slack": re.compile(r"/(users|conversations|auth|api|team)\.\w+$"),
 }
 
@@ -141,6 +145,8 @@ def changes_state(system: str, method: str, path: str) -> bool:
     """Return whether a call of this shape changes what the vendor holds."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return False
+    if system == "salesforce" and "/jobs/query" in path:
+        return False
     reads = READS.get(system)
     return not (method == "POST" and reads is not None and reads.search(path))
 
@@ -178,6 +184,9 @@ class FaultMiddleware:
         async def watched_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry["status"] = message["status"]
+                # The vendor's clock is the sandbox's, and shows in every answer.
+                date = format_datetime(self.clock.now(), usegmt=True).encode()
+                message["headers"] = [*message.get("headers", ()), (b"date", date)]
             await send(message)
 
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from sys import intern
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
@@ -32,11 +33,11 @@ class Rep(NamedTuple):
 
     @property
     def user_id(self) -> str:
-        return f"00500000000000{self.number}AAA"
+        return intern(f"00500000000000{self.number}AAA")
 
     @property
     def owner_id(self) -> str:
-        return str(7000 + self.number)
+        return intern(str(7000 + self.number))
 
     @property
     def email(self) -> str:

@@ -13,11 +13,13 @@ import random
 from collections import Counter
 from datetime import datetime, timedelta
 from itertools import accumulate
+from sys import intern
 from typing import Any
 
 from sandbox import dirt
 from sandbox.cast import Cast, Person
 from sandbox.clock import hubspot_time
+from sandbox.firms import Firms
 from sandbox.lumenfold import CAMPAIGNS, FORM, FORMS, PAGES, SITE, Form, furnish
 from sandbox.selling import STATUSES, Dealt, Selling
 from sandbox.truth import held_in_hubspot, missing_fields
@@ -54,7 +56,9 @@ class Population:
         self.cast = Cast(self.rng, round(leads / 3.5), world.truth.by_email)
         self.counts: Counter[str] = Counter()
         self.trail = min(1.0, full_trail / leads) if leads else 1.0
-        self.selling = Selling(world, self.rng, self.counts, end=self.end, busy=self.trail == 1.0)
+        busy = self.trail == 1.0
+        self.selling = Selling(world, self.rng, self.counts, end=self.end, busy=busy)
+        self.firms = Firms(world, seed, self.counts, end=self.end, busy=busy)
 
     def build(self) -> None:
         """Plant people, target accounts, and the spoilt records."""
@@ -93,25 +97,33 @@ class Population:
         owner = selling.rep(person.company)
         status = selling.status() if has_lead else None
         deal = rng.choices(("won", "lost", "open"), (4, 3, 3))[0] if is_converted else None
-        stage = _stage(forms, status, deal)
+        stage, moment = _stage(forms, status, deal), hubspot_time(created)
         properties: dict[str, str | None] = {
             **known,
             **self._origin(source, created, forms),
             "lifecyclestage": stage,
-            f"hs_v2_date_entered_{stage}": hubspot_time(created),
+            f"hs_v2_date_entered_{stage}": moment,
         }
         if (has_lead or is_converted) and rng.random() < 0.7:
             properties["hubspot_owner_id"] = owner.owner_id
-            properties["hubspot_owner_assigneddate"] = hubspot_time(created)
+            properties["hubspot_owner_assigneddate"] = moment
         if rng.random() < 0.02:
             properties["hs_email_optout"] = "true"
             entry["opted_out"] = True
+        company_id = self.firms.company_of(person, created)
+        if company_id is not None:
+            properties["associatedcompanyid"] = company_id
         contact_id = self.world.hubspot.create("contacts", properties, at=created)
         self.counts["hubspot_contacts"] += 1
         self._submissions(person, known, forms, created)
         if rng.random() < 0.01:
             contact_id = self._merge(person, contact_id, created, entry)
         entry["hubspot_contact_ids"].append(contact_id)
+        self.firms.join(contact_id, company_id)
+        if deal is not None:
+            self.firms.deal(deal, person, owner, contact_id, company_id, created)
+        if has_lead or is_converted:
+            self.firms.meeting(owner, contact_id, company_id, created)
         self._visits(person, contact_id, created)
         held = held_in_hubspot(known)
         if has_lead or is_converted:
@@ -148,7 +160,7 @@ class Population:
         landed_at = at - timedelta(minutes=self.rng.randrange(1, 90))
         return {
             **origin,
-            "hs_analytics_first_url": SITE + landed_on,
+            "hs_analytics_first_url": intern(SITE + landed_on),
             "hs_analytics_first_timestamp": hubspot_time(landed_at),
             "hs_object_source": "FORM",
         }
@@ -231,11 +243,15 @@ def populate(world: World, *, leads: int, seed: int) -> Population:
     world.truth.seed, world.truth.now = seed, now
     # Millions of records stay: searching them for garbage again and again would double the time.
     gc.disable()
+    history = world.hubspot.history
+    history.is_kept = leads <= FULL_TRAIL
     try:
         with world.lock:
             furnish(world, since=now - YEAR - timedelta(days=200))
             population = Population(world, leads=leads, seed=seed, now=now)
             population.build()
+            world.hubspot.settle()
     finally:
+        history.is_kept = True
         gc.enable()
     return population

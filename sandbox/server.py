@@ -1,4 +1,4 @@
-"""Starts the outside world: four HTTP servers and one mail server, on loopback only.
+"""Starts the outside world: six HTTP servers and one mail server, on loopback only.
 
 ``Sandbox`` is a context manager for tests and for ``python -m sandbox``: entering builds the
 population and opens the ports, leaving closes them.
@@ -20,6 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from sandbox.arrivals import Arrivals, Work
+from sandbox.clearbit import ClearbitStore, clearbit_company_app, clearbit_person_app
 from sandbox.clock import Clock
 from sandbox.control import control_app
 from sandbox.faults import FaultMiddleware, Faults, RequestLog
@@ -45,7 +46,8 @@ class Sandbox:
 
     ``now`` sets the clock (default: the real time); ``limits=False`` turns the vendors' rate
     limits off; ``golden=False`` leaves the golden leads out until ``POST /control/golden``;
-    ``ports_from`` puts the five servers on consecutive ports instead of free ones.
+    ``custom_fields=False`` starts both CRMs without the fields Baton writes to;
+    ``ports_from`` puts the seven servers on consecutive ports instead of free ones.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Sandbox:
         olist: Path | None = None,
         ports_from: int | None = None,
         frozen: bool = False,
+        custom_fields: bool = True,
     ) -> None:
         self.seed = seed
         self._ports_from = ports_from
@@ -70,19 +73,24 @@ class Sandbox:
         self._client_id = f"3MVG9.{self._secret('client id')}"
         self._client_secret = self._secret("client secret")
         self._slack_token = f"xoxb-{self._secret('slack')}"
+        self._clearbit_key = f"sk_{self._secret('clearbit')}"
         self._smtp_login = ("baton", self._secret("smtp"))
         self.world = World(
             clock=clock,
-            hubspot=HubSpotStore(clock, PORTAL_ID, self._hubspot_token, limits),
+            hubspot=HubSpotStore(
+                clock, PORTAL_ID, self._hubspot_token, limits, custom_fields=custom_fields
+            ),
             salesforce=SalesforceStore(
                 clock,
                 self._client_id,
                 self._client_secret,
                 INTEGRATION_USER,
                 limits=limits,
+                custom_fields=custom_fields,
             ),
             slack=SlackStore(clock, self._slack_token, limits=limits),
             smtp=MailBox(clock, *self._smtp_login),
+            clearbit=ClearbitStore(clock, self._clearbit_key, limits),
             faults=Faults(),
             log=RequestLog(),
         )
@@ -116,7 +124,9 @@ class Sandbox:
         """Open the ports and wait until every server answers. Raises: OSError for a taken port."""
         try:
             for number, (name, app) in enumerate(self._apps()):
-                self._servers.append(Server(name, app, self._port(number)))
+                # The fifth port is the mail server's.
+                port = self._port(number + (number > 3))
+                self._servers.append(Server(name, app, port))
             for server in self._servers:
                 server.start()
             self._start_mail()
@@ -157,6 +167,9 @@ class Sandbox:
             "BATON_SALESFORCE_API_VERSION": SALESFORCE_API_VERSION,
             "BATON_SLACK_BASE_URL": f"{self._address['slack']}/api",
             "BATON_SLACK_TOKEN": self._slack_token,
+            "BATON_CLEARBIT_KEY": self._clearbit_key,
+            "BATON_CLEARBIT_PERSON_BASE_URL": self._address["clearbit person"],
+            "BATON_CLEARBIT_COMPANY_BASE_URL": self._address["clearbit company"],
             "BATON_SMTP_HOST": HOST,
             "BATON_SMTP_PORT": str(self.world.smtp.port),
             "BATON_SMTP_USERNAME": username,
@@ -168,21 +181,20 @@ class Sandbox:
 
     def _apps(self) -> list[tuple[str, ASGIApp]]:
         world = self.world
-        makers: tuple[tuple[str, Callable[[World], ASGIApp]], ...] = (
-            ("hubspot", hubspot_app),
-            ("salesforce", salesforce_app),
-            ("slack", slack_app),
-        )
-        vendors: list[tuple[str, ASGIApp]] = [
-            (
-                name,
-                FaultMiddleware(
-                    make(world), system=name, faults=world.faults, log=world.log, clock=world.clock
-                ),
+
+        def watched(system: str, make: Callable[[World], ASGIApp]) -> ASGIApp:
+            return FaultMiddleware(
+                make(world), system=system, faults=world.faults, log=world.log, clock=world.clock
             )
-            for name, make in makers
+
+        return [
+            ("hubspot", watched("hubspot", hubspot_app)),
+            ("salesforce", watched("salesforce", salesforce_app)),
+            ("slack", watched("slack", slack_app)),
+            ("control", control_app(self)),
+            ("clearbit person", watched("clearbit", clearbit_person_app)),
+            ("clearbit company", watched("clearbit", clearbit_company_app)),
         ]
-        return [*vendors, ("control", control_app(self))]
 
     def _start_mail(self) -> None:
         self.world.smtp.start(HOST, self._port(4))
@@ -217,6 +229,8 @@ class Server:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
+                # The middleware dates answers by the sandbox's clock.
+                date_header=False,
                 timeout_graceful_shutdown=1,
                 # Clients keep connections through a quiet run; closing early looks like a fault.
                 timeout_keep_alive=120,

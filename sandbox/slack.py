@@ -8,6 +8,7 @@ Source: Slack Web API methods, Block Kit reference, rate limits.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -34,6 +35,14 @@ TEAM = "T0LUMENFOLD"
 BOT_USER = "U0BATON0000"
 BOT = "B0BATON0000"
 APP = "A0BATON0000"
+# What each method asks for; the deepest one, where several are needed.
+SCOPES = {
+    "chat.postMessage": "chat:write",
+    "conversations.open": "im:write",
+    "conversations.history": "im:history",
+    "users.lookupByEmail": "users:read.email",
+    "users.info": "users:read",
+}
 MEDIA_BLOCKS = ("call", "file", "image", "video")
 BLOCK_TYPES = frozenset(
     ("actions", "context", "divider", "header", "input", "markdown", "rich_text", "section")
@@ -43,12 +52,13 @@ Answer = dict[str, Any]
 
 
 class SlackError(Exception):
-    """An answer with ``ok`` false."""
+    """An answer with ``ok`` false; ``more`` are further fields of it."""
 
-    def __init__(self, error: str, *reasons: str) -> None:
+    def __init__(self, error: str, *reasons: str, **more: str) -> None:
         super().__init__(error)
         self.error = error
         self.reasons = list(reasons)
+        self.more = more
 
 
 class RateLimitedError(Exception):
@@ -92,6 +102,7 @@ class SlackStore:
         self.clock = clock
         self.token = token
         self.limits = limits
+        self.scopes = {*SCOPES.values()}
         self.users: dict[str, dict[str, Any]] = {}
         self.channels: dict[str, Channel] = {}
         self.messages: list[dict[str, Any]] = []
@@ -119,7 +130,9 @@ class SlackStore:
             "real_name": name,
             "tz": zone,
             "is_bot": False,
-            "profile": {"email": email, "display_name": "", "real_name": name},
+            "is_app_user": False,
+            "updated": int(self.clock.now().timestamp()),
+            "profile": _profile(email, name),
         }
         self.channels[channel_id] = Channel(channel_id, user=id)
         self._direct[id] = channel_id
@@ -178,6 +191,21 @@ class SlackStore:
 
 
 # --- what a message may hold -------------------------------------------------------------------
+
+
+def _profile(email: str, name: str) -> dict[str, Any]:
+    """A profile its person has not filled in: every key the vendor always sends, mostly empty."""
+    empty = ("title", "phone", "skype", "status_text", "status_emoji")
+    return {
+        **dict.fromkeys(empty, ""),
+        "real_name": name,
+        "real_name_normalized": name,
+        "display_name": "",
+        "display_name_normalized": "",
+        "avatar_hash": "g" + hashlib.sha256(email.encode()).hexdigest()[:11],
+        "fields": {},
+        "email": email,
+    }
 
 
 def _text_faults(where: str, text: Any, most: int, kinds: tuple[str, ...]) -> Iterator[str]:
@@ -375,6 +403,8 @@ class _Methods:
             ],
             "has_more": has_more,
             "pin_count": 0,
+            "channel_actions_ts": None,
+            "channel_actions_count": 0,
         }
         if has_more:
             answer["response_metadata"] = {"next_cursor": str(start + most)}
@@ -445,7 +475,7 @@ async def _call(request: Request) -> _Call:
 
 
 def _refusal(error: SlackError) -> Answer:
-    answer: Answer = {"ok": False, "error": error.error}
+    answer: Answer = {"ok": False, "error": error.error, **error.more}
     if error.reasons:
         answer["response_metadata"] = {"messages": error.reasons}
     return answer
@@ -463,6 +493,10 @@ def slack_app(world: World) -> Starlette:
         method = _Methods(store).named().get(name)
         if method is None:
             raise SlackError("unknown_method")
+        needed = SCOPES.get(name)
+        if needed is not None and needed not in store.scopes:
+            provided = ",".join(sorted(store.scopes))
+            raise SlackError("missing_scope", needed=needed, provided=provided)
         return {"ok": True} | method(call)
 
     async def endpoint(request: Request) -> Response:
@@ -489,6 +523,11 @@ def slack_app(world: World) -> Starlette:
             answer["warning"] = ",".join(filter(None, warnings))
             told = answer.setdefault("response_metadata", {})
             told["warnings"] = [warning for warning in warnings if warning]
-        return Response(orjson.dumps(answer), media_type="application/json")
+        # Who holds a token is told what it may do, with every answer.
+        granted = (
+            "" if answer.get("error") in ("not_authed", "invalid_auth") else world.slack.scopes
+        )
+        headers = {"x-oauth-scopes": ",".join(sorted(granted))} if granted else {}
+        return Response(orjson.dumps(answer), headers=headers, media_type="application/json")
 
     return Starlette(routes=[Route("/api/{method}", endpoint, methods=["GET", "POST"])])

@@ -1,4 +1,4 @@
-"""Everything the servers share: one clock, the four systems, scripted faults, and the truth."""
+"""Everything the servers share: one clock, the five systems, scripted faults, and the truth."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sandbox.truth import Truth
 
 if TYPE_CHECKING:
+    from sandbox.clearbit import ClearbitStore
     from sandbox.clock import Clock
     from sandbox.faults import Faults, RequestLog
     from sandbox.hubspot import HubSpotStore
@@ -26,6 +27,7 @@ class World:
     salesforce: SalesforceStore
     slack: SlackStore
     smtp: MailBox
+    clearbit: ClearbitStore
     faults: Faults
     log: RequestLog
     lock: threading.RLock = field(default_factory=threading.RLock)

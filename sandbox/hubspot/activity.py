@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from hashlib import md5
 from typing import Any
 
+from sandbox.hubspot.record import Props
 from sandbox.hubspot.schema import iso
 
 SEQUENCE_BITS = 40
@@ -146,8 +147,7 @@ class Activity:
         self.portal_id = portal_id
         self.forms: dict[str, Form] = {}
         self.campaigns: dict[int, dict[str, Any]] = {}
-        self.conversion_ids: set[str] = set()
-        self._submissions: list[tuple[str, int, str, dict[str, str]]] = []
+        self._submissions: list[tuple[str | None, int, str, Props]] = []
         self._pages: list[tuple[int, str, str, str, int, str | None, dict[str, str] | None]] = []
         self._pages_by_type: defaultdict[str, Timeline] = defaultdict(Timeline)
         self._pages_by_contact: defaultdict[int, Timeline] = defaultdict(Timeline)
@@ -162,11 +162,10 @@ class Activity:
         self, form: Form, values: dict[str, str], page_url: str, ms: int, id: str | None
     ) -> str:
         sequence = len(self._submissions)
-        conversion_id = id or made_id("submission", sequence)
-        self._submissions.append((conversion_id, ms, page_url, values))
-        self.conversion_ids.add(conversion_id)
+        # Most ids are made on reading; only one given from outside needs memory.
+        self._submissions.append((id, ms, page_url, Props(values)))
         form.submissions.add(ms, sequence)
-        return conversion_id
+        return id or made_id("submission", sequence)
 
     def submissions(self, form: Form, offset: int, limit: int) -> tuple[list[Any], int | None]:
         """A page, newest first. The mark is an offset: a submission that arrives between two
@@ -180,7 +179,7 @@ class Activity:
     def _submission(self, sequence: int) -> dict[str, Any]:
         conversion_id, ms, page_url, values = self._submissions[sequence]
         return {
-            "conversionId": conversion_id,
+            "conversionId": conversion_id or made_id("submission", sequence),
             "submittedAt": ms,
             "pageUrl": page_url,
             "values": [
@@ -334,15 +333,24 @@ class Activity:
             "emailCampaignGroupId": campaign_id,
             "sentBy": {"id": made_id("sent", campaign_id), "created": ms},
         }
-        if kind in ("OPEN", "CLICK"):
+        event["smtpId"] = None
+        if kind in ("OPEN", "CLICK", "PROCESSED"):
             event |= {
                 "filteredEvent": filtered,
-                "browser": {"name": "Chrome"},
+                "browser": {"name": "Chrome", "type": "Browser", "version": ["Chrome 131"]},
                 "deviceType": "COMPUTER",
-                "location": {"country": "US"},
+                "location": {"country": "US", "state": "", "city": ""},
+                "userAgent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0",
             }
+        if kind in ("OPEN", "PROCESSED"):
+            event["duration"] = 0
+        if kind == "SENT":
+            sender = "news@lumenfold.example"
+            campaign = self.campaigns.get(campaign_id, {})
+            event |= {"from": sender, "replyTo": [sender], "cc": [], "bcc": []}
+            event["subject"] = campaign.get("subject", "")
         if url is not None:
-            event |= {"url": url, "linkId": 0}
+            event |= {"url": url, "linkId": 0, "referer": ""}
         return event
 
     # -- definitions ---------------------------------------------------------------------------

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.requests import Request
 
 from sandbox.hubspot.activity import unseal
 from sandbox.hubspot.collection import Collection
+from sandbox.hubspot.record import Record
 from sandbox.hubspot.schema import bad_request, iso, not_found, parse_ms, to_ms
-from sandbox.hubspot.search import Record
-from sandbox.hubspot.store import HubSpotStore
+
+if TYPE_CHECKING:
+    from sandbox.hubspot.store import HubSpotStore
 
 MAX_BATCH = 100
 
@@ -29,6 +31,12 @@ class Call:
         self.raw = raw
         self.path = request.path_params
         self.query = request.query_params
+
+    @property
+    def version(self) -> str:
+        """The dated version of the path; empty for the numbered paths."""
+        version: str = self.path.get("version", "")
+        return version.removesuffix("-beta")
 
     @property
     def json(self) -> Any:
@@ -91,7 +99,7 @@ class Call:
         return value
 
     def record(self) -> Record:
-        """The record the path names. Raises: ApiError 404."""
+        """The record the path names, by its id or a unique property. Raises: ApiError 404."""
         found = self.store.find(self.object, self.path["id"], self.query.get("idProperty"))
         if found is None:
             raise not_found()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from sandbox.hubspot.schema import ObjectType, standard_properties
-from sandbox.hubspot.search import Record, SearchIndex
+from sandbox.hubspot.definitions import standard_properties
+from sandbox.hubspot.record import Props, Record
+from sandbox.hubspot.schema import ObjectType, Property
+from sandbox.hubspot.search import SearchIndex
 
 if TYPE_CHECKING:
     from sandbox.clock import Clock
@@ -15,10 +17,17 @@ if TYPE_CHECKING:
 class Collection:
     """All records of one object."""
 
-    def __init__(self, kind: ObjectType, clock: Clock, lag: float) -> None:
+    def __init__(
+        self, kind: ObjectType, clock: Clock, lag: float, custom_fields: bool = True
+    ) -> None:
         self.kind = kind
-        self.properties = standard_properties(kind)
-        self.groups = {prop.group for prop in self.properties.values()}
+        self.properties = standard_properties(kind, custom_fields)
+        self.archived_properties: dict[str, Property] = {}
+        # Group name to label.
+        self.groups = {
+            prop.group: prop.group.removesuffix("information").capitalize()
+            for prop in self.properties.values()
+        }
         self.records: dict[int, Record] = {}
         self.archived: dict[int, Record] = {}
         self.merged_into: dict[int, int] = {}
@@ -28,6 +37,10 @@ class Collection:
         self.index = SearchIndex(kind, self.properties, self.unique, clock, lag)
         self._ids: list[int] = []
         self._ids_sorted = True
+
+    def custom_unique(self) -> int:
+        """How many custom properties have unique values."""
+        return sum(prop.unique and prop.custom for prop in self.properties.values())
 
     def resolve(self, id: int) -> int:
         """The surviving id of a merged-away one; any other id is its own."""
@@ -45,6 +58,8 @@ class Collection:
 
     def put(self, record: Record, at: int) -> None:
         """Make this the record's present version."""
+        if not isinstance(record.props, Props):
+            record.props = Props(record.props)
         old = self.records.get(record.id)
         if old is None:
             if self._ids and record.id < self._ids[-1]:
@@ -58,6 +73,10 @@ class Collection:
                     holders.pop(normal(before), None)
                 if after:
                     holders[normal(after)] = record.id
+        for address in (record.props.get("hs_additional_emails") or "").split(";"):
+            # A secondary address is taken as well: a create with it is a conflict.
+            if address and "email" in self.unique:
+                self.unique["email"].setdefault(normal(address), record.id)
         self.records[record.id] = record
         self.index.changed(record.id, record, at)
 
@@ -76,5 +95,6 @@ class Collection:
 
 
 def normal(value: str) -> str:
-    """How values of unique properties compare."""
-    return value.strip().lower()
+    """How values of unique properties compare; one already in that form is given back itself."""
+    plain = value.strip().lower()
+    return value if plain == value else plain

@@ -86,6 +86,7 @@ def _form_error(field: str, message: str, kind: str) -> ApiError:
 
 
 def list_events(call: Call) -> Answer:
+    _require_enterprise(call)
     query, contacts = call.query, call.store.collection("contacts")
     kind = query.get("objectType")
     if kind and call.store.collection(kind) is not contacts:
@@ -118,7 +119,14 @@ def list_events(call: Call) -> Answer:
 
 
 def list_event_types(call: Call) -> Answer:
+    _require_enterprise(call)
     return 200, {"eventTypes": call.store.activity.event_types()}
+
+
+def _require_enterprise(call: Call) -> None:
+    """An account of a lower tier cannot be granted the scope. Raises: ApiError 403."""
+    if call.store.tier != "enterprise":
+        call.store.tokens.refuse("business-intelligence")
 
 
 def list_email_events(call: Call) -> Answer:

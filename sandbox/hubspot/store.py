@@ -1,8 +1,8 @@
 """The records of one HubSpot portal, and the rules that hold when they change.
 
 Two groups of callers: the population and the sales reps (``create``, ``update``, ``merge`` …,
-which may write anything) and the HTTP side (``written``, ``api_create``, ``api_update``, which
-meet the rules of the public API). The caller holds ``world.lock``.
+which may write anything) and the HTTP side, which meets the rules of the public API through
+``writes``. The caller holds ``world.lock``.
 """
 
 from __future__ import annotations
@@ -10,72 +10,49 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from sandbox.hubspot.activity import EMAIL_EVENT_TYPES, Activity, Form
 from sandbox.hubspot.collection import Collection, normal
+from sandbox.hubspot.history import History
 from sandbox.hubspot.limits import Limits, Throttle
+from sandbox.hubspot.links import Links
+from sandbox.hubspot.lists import Lists
+from sandbox.hubspot.pipelines import Pipeline, standard_pipelines
+from sandbox.hubspot.record import Projection, Record
 from sandbox.hubspot.schema import (
-    DEAL_STAGES,
     OBJECT_TYPES,
     STAGES,
-    ApiError,
-    InvalidValueError,
     ObjectType,
     Property,
     as_text,
     bad_request,
-    invalid_properties,
     iso,
     object_type,
     options,
     parse_ms,
     to_ms,
 )
-from sandbox.hubspot.search import Record
+from sandbox.hubspot.tokens import Tokens
+from sandbox.hubspot.writes import Writes, stage_rank
 
 if TYPE_CHECKING:
     from sandbox.clock import Clock
 
-FIRST_ID = 1001
-# (from, to) -> unlabelled type id, as in HubSpot's table of association types.
-ASSOCIATION_TYPES = {
-    ("contacts", "companies"): 279,
-    ("companies", "contacts"): 280,
-    ("contacts", "deals"): 4,
-    ("deals", "contacts"): 3,
-    ("deals", "companies"): 341,
-    ("companies", "deals"): 342,
-    ("contacts", "contacts"): 449,
-    ("contacts", "tickets"): 15,
-    ("tickets", "contacts"): 16,
-    ("tickets", "companies"): 339,
-    ("companies", "tickets"): 340,
-    ("notes", "contacts"): 202,
-    ("contacts", "notes"): 201,
-    ("notes", "companies"): 190,
-    ("companies", "notes"): 189,
-    ("notes", "deals"): 214,
-    ("deals", "notes"): 213,
-    ("tasks", "contacts"): 204,
-    ("contacts", "tasks"): 203,
-    ("tasks", "companies"): 192,
-    ("companies", "tasks"): 191,
-    ("tasks", "deals"): 216,
-    ("deals", "tasks"): 215,
-    ("emails", "contacts"): 198,
-    ("contacts", "emails"): 197,
-    ("calls", "contacts"): 194,
-    ("contacts", "calls"): 193,
-    ("meetings", "contacts"): 200,
-    ("contacts", "meetings"): 199,
-    ("leads", "contacts"): 578,
-    ("contacts", "leads"): 579,
+# Ids are counted per object; the ranges do not meet, so that a mix-up shows.
+FIRST_IDS = {
+    name: 1001 if name == "contacts" else number * 10_000_000_000 + 1
+    for number, name in enumerate(OBJECT_TYPES)
 }
 
 
 class HubSpotStore:
-    """One portal. ``limits`` is True (as documented), False (none) or a ``Limits``."""
+    """One portal. ``limits`` is True (as documented), False (none) or a ``Limits``.
+
+    ``custom_fields=False`` is an account in which Baton's set-up has not run yet.
+    """
 
     def __init__(
         self,
@@ -84,19 +61,27 @@ class HubSpotStore:
         token: str = "pat-na1-sandbox",
         limits: bool | Limits = True,
         index_lag: float = 1.0,
+        *,
+        custom_fields: bool = True,
     ) -> None:
         self.clock = clock
         self.portal_id = int(portal_id)
-        self.token = token
+        self.tokens = Tokens(clock, token)
+        self.tier = "enterprise"
         self.throttle = Throttle(clock, Limits() if limits is True else limits or None)
         self.effects: list[dict[str, Any]] = []
         self.owners: dict[int, dict[str, Any]] = {}
         self.activity = Activity(self.portal_id)
-        self.associations: dict[tuple[str, int, str], dict[int, set[int]]] = {}
+        self.links = Links()
+        self.history = History()
+        self.lists = Lists()
+        self.pipelines = standard_pipelines()
+        self.writes = Writes(self)
         self._collections = {
-            name: Collection(kind, clock, index_lag) for name, kind in OBJECT_TYPES.items()
+            name: Collection(kind, clock, index_lag, custom_fields)
+            for name, kind in OBJECT_TYPES.items()
         }
-        self._next_id = FIRST_ID
+        self._next_ids = dict(FIRST_IDS)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -135,6 +120,11 @@ class HubSpotStore:
             return None
         return collection.records.get(collection.resolve(int(id)))
 
+    @property
+    def token(self) -> str:
+        """The static token of the account's private app."""
+        return self.tokens.static
+
     def find_archived(self, name: str, id: str) -> Record | None:
         return self.collection(name).archived.get(int(id)) if str(id).isdigit() else None
 
@@ -149,6 +139,16 @@ class HubSpotStore:
         for id in collection.ids():
             yield self.shown(name, collection.records[id], everything=True)
 
+    def shown_all(
+        self, name: str, records: Iterable[Record], wanted: Iterable[str] = ()
+    ) -> list[dict[str, Any]]:
+        """Records as they look on the wire; the properties wanted are looked up once for all."""
+        collection = self.collection(name)
+        kind, known = collection.kind, collection.properties
+        names = Projection([key for key in wanted or kind.defaults if key in known])
+        path = f"https://app.hubspot.com/contacts/{self.portal_id}/record/{kind.type_id}/"
+        return [_row(record, kind, names, path) for record in records]
+
     def shown(
         self,
         name: str,
@@ -158,29 +158,12 @@ class HubSpotStore:
         everything: bool = False,
     ) -> dict[str, Any]:
         """A record as it looks on the wire; unknown names are left out, unset ones are null."""
-        collection = self.collection(name)
-        kind, props = collection.kind, record.props
-        created, modified, id = iso(record.created), iso(record.modified), str(record.id)
-        properties: dict[str, str | None]
-        if everything:
-            properties = {key: value for key, value in props.items() if value is not None}
-        else:
-            known = collection.properties
-            properties = {key: props.get(key) for key in wanted or kind.defaults if key in known}
-        properties[kind.created] = created
-        properties[kind.modified] = modified
-        properties["hs_object_id"] = id
-        row = {
-            "id": id,
-            "properties": properties,
-            "createdAt": created,
-            "updatedAt": modified,
-            "archived": record.archived is not None,
-            "url": f"https://app.hubspot.com/contacts/{self.portal_id}/record/{kind.type_id}/{id}",
-        }
-        if record.archived is not None:
-            row["archivedAt"] = iso(record.archived)
-        return row
+        if not everything:
+            return self.shown_all(name, [record], wanted)[0]
+        kind = self.collection(name).kind
+        set_names = Projection([*record.props])
+        path = f"https://app.hubspot.com/contacts/{self.portal_id}/record/{kind.type_id}/"
+        return _row(record, kind, set_names, path)
 
     # -- what the population and the reps do ---------------------------------------------------
 
@@ -195,7 +178,7 @@ class HubSpotStore:
         """Create a record and return its id; the dictionary becomes the record's own."""
         collection = self.collection(object)
         properties = self._own(collection, properties)
-        ms = self._ms(at)
+        ms = self.ms(at)
         if email := properties.get("email") if object == "contacts" else None:
             held = collection.unique["email"].get(normal(email))
             if held is not None:
@@ -205,8 +188,8 @@ class HubSpotStore:
         created = _popped_time(properties, collection.kind.created, ms)
         modified = _popped_time(properties, collection.kind.modified, ms)
         properties.pop("hs_object_id", None)
-        record = Record(self._new_id(id), properties, created, modified)
-        self._derive(collection.kind, record, None)
+        record = Record(self.new_id(collection.kind.name, id), properties, created, modified)
+        self.derive(collection.kind, record, None)
         collection.put(record, modified)
         return str(record.id)
 
@@ -224,12 +207,12 @@ class HubSpotStore:
         record = self.find(object, id)
         if record is None:
             raise KeyError(f"{object} {id} does not exist")
-        self._change(collection, record, properties, self._ms(at))
+        self.change(collection, record, properties, self.ms(at))
 
     def archive(self, object: str, id: str, *, at: datetime | None = None) -> None:
         """Put a record in the recycling bin: gone from search and lists, kept under archived."""
         collection = self.collection(object)
-        ms = self._ms(at)
+        ms = self.ms(at)
         record = collection.drop(collection.resolve(int(id)), ms)
         collection.archived[record.id] = Record(
             record.id, record.props, record.created, record.modified, ms
@@ -239,12 +222,11 @@ class HubSpotStore:
         """Delete for good: the record, its events, its associations."""
         collection = self.collection(object)
         number = collection.resolve(int(id))
-        collection.drop(number, self._ms(at))
+        collection.drop(number, self.ms(at))
         if object == "contacts":
             self.activity.forget_pages(number)
-        for key in [key for key in self.associations if key[:2] == (object, number)]:
-            for other in list(self.associations[key]):
-                self.dissociate(object, number, key[2], other)
+        self.links.forget(object, number)
+        self.history.forget(object, number)
 
     def merge(self, primary_id: str, other_id: str, *, at: datetime | None = None) -> str:
         """Merge two contacts into a record with a NEW id and return it."""
@@ -258,11 +240,11 @@ class HubSpotStore:
         primary, other = self.find(object, primary_id), self.find(object, other_id)
         if primary is None or other is None or primary is other:
             raise KeyError(f"cannot merge {object} {primary_id} and {other_id}")
-        ms = self._ms(at)
-        props = other.props | {n: value for n, value in primary.props.items() if value is not None}
+        ms = self.ms(at)
+        props: dict[str, str | None] = {**other.props, **primary.props}
         if "lifecyclestage" in props:
             stages = [record.props.get("lifecyclestage") for record in (primary, other)]
-            props["lifecyclestage"] = max(stages, key=_stage_rank)
+            props["lifecyclestage"] = max(stages, key=stage_rank)
         merged = _merged_ids(primary) + _merged_ids(other)
         props["hs_merged_object_ids"] = ";".join(map(str, merged))
         if object == "contacts":
@@ -280,14 +262,11 @@ class HubSpotStore:
         for record in (primary, other):
             collection.drop(record.id, ms)
         created = min(primary.created, other.created)
-        survivor = Record(self._new_id(None), props, created, ms)
+        survivor = Record(self.new_id(collection.kind.name), props, created, ms)
         collection.put(survivor, ms)
         for record in (primary, other):
             collection.merged_into[record.id] = survivor.id
             self._move(object, record.id, survivor.id)
-        for address in (props.get("hs_additional_emails") or "").split(";"):
-            if object == "contacts" and address:
-                collection.unique["email"].setdefault(normal(address), survivor.id)
         return str(survivor.id)
 
     def add_owner(
@@ -299,7 +278,7 @@ class HubSpotStore:
         user_id: int,
         archived: bool = False,
     ) -> None:
-        now = iso(self._ms(None))
+        now = iso(self.ms(None))
         self.owners[int(id)] = {
             "id": str(id),
             "email": email,
@@ -317,13 +296,51 @@ class HubSpotStore:
     def define_property(self, object: str, name: str, **definition: Any) -> None:
         """Add a custom property the way an admin would; fields as in ``Property``."""
         collection = self.collection(object)
+        ms = self.ms(None)
         given: dict[str, Any] = {"label": name, "group": "custom", "custom": True} | definition
-        prop = Property(name, **given)
+        collection.groups.setdefault(given["group"], given["group"])
+        prop = Property(name, **given, created=ms, updated=ms)
         if prop.type == "bool" and not prop.options:
             prop.options = options(["true", "false"])
         collection.properties[name] = prop
         if prop.unique:
             collection.unique.setdefault(name, {})
+
+    def settle(self) -> None:
+        """Bring every search index up to date, so that the first search need not."""
+        for collection in self._collections.values():
+            collection.index.settle()
+
+    def add_pipeline(self, object: str, pipeline: Pipeline) -> None:
+        """Add a pipeline the way an admin would; its stages become options of their property."""
+        self.pipelines[object][pipeline.id] = pipeline
+        known = self.collection(object).properties
+        stage_name = "dealstage" if object == "deals" else "hs_pipeline_stage"
+        pipeline_name = "pipeline" if object == "deals" else "hs_pipeline"
+        labels = {stage.id: stage.label for stage in pipeline.stages.values()}
+        for name, new in ((pipeline_name, {pipeline.id: pipeline.label}), (stage_name, labels)):
+            added = options(list(new), list(new.values()))
+            known[name].options = [*known[name].options, *added]
+
+    def remove_property(self, object: str, name: str) -> None:
+        """Archive a property the way an admin would; the values it had are gone from sight."""
+        collection = self.collection(object)
+        prop = collection.properties.pop(name)
+        prop.archived = self.ms(None)
+        collection.archived_properties[name] = prop
+        collection.unique.pop(name, None)
+
+    def touch_many(self, object: str, count: int, at: datetime | None = None) -> int:
+        """Give the first ``count`` records one modified time, as a mass update does.
+
+        Returns how many were touched. Search sees all of them at once.
+        """
+        collection, ms = self.collection(object), self.ms(at)
+        ids = collection.ids()[:count]
+        for id in ids:
+            record = collection.records[id]
+            collection.put(Record(id, record.props, record.created, ms), 0)
+        return len(ids)
 
     def add_form(
         self,
@@ -332,7 +349,7 @@ class HubSpotStore:
         form_type: str = "hubspot",
         created_at: datetime | None = None,
     ) -> None:
-        self.activity.forms[guid] = Form(guid, name, form_type, self._ms(created_at))
+        self.activity.forms[guid] = Form(guid, name, form_type, self.ms(created_at))
 
     def submit(
         self,
@@ -347,7 +364,7 @@ class HubSpotStore:
     ) -> str:
         """Record a submission; the contact with its e-mail is created or updated with it."""
         form = self.activity.forms[form_guid]
-        ms = self._ms(at)
+        ms = self.ms(at)
         conversion_id = self.activity.add_submission(form, values, page_url, ms, conversion_id)
         email = normal(values.get("email") or "")
         if touch_contact and email:
@@ -366,7 +383,7 @@ class HubSpotStore:
     ) -> str:
         """Record an event. A string ``at`` is shown as it is, even if no calendar knows it."""
         verbatim = at if isinstance(at, str) else None
-        ms = (parse_ms(at) if isinstance(at, str) else to_ms(at)) or self._ms(None)
+        ms = (parse_ms(at) if isinstance(at, str) else to_ms(at)) or self.ms(None)
         holder = self._collections["contacts"].resolve(int(contact_id))
         return self.activity.add_page(holder, url, title, ms, event_type, verbatim, extra)
 
@@ -398,94 +415,17 @@ class HubSpotStore:
         type_ids: Iterable[int] = (),
     ) -> None:
         """Link two records in both directions; without type ids the unlabelled type is used."""
-        one = (self.collection(from_object).kind.name, int(from_id))
-        two = (self.collection(to_object).kind.name, int(to_id))
-        plain = ASSOCIATION_TYPES.get((one[0], two[0]), 0)
-        back = ASSOCIATION_TYPES.get((two[0], one[0]), 0)
-        wanted = set(type_ids) | {plain}
-        self.associations.setdefault((*one, two[0]), {}).setdefault(two[1], set()).update(wanted)
-        self.associations.setdefault((*two, one[0]), {}).setdefault(one[1], set()).add(back)
+        one, other = self.collection(from_object).kind.name, self.collection(to_object).kind.name
+        self.links.add(one, int(from_id), other, int(to_id), type_ids)
 
-    def dissociate(self, from_object: str, from_id: int, to_object: str, to_id: int) -> None:
-        self.associations.get((from_object, from_id, to_object), {}).pop(to_id, None)
-        self.associations.get((to_object, to_id, from_object), {}).pop(from_id, None)
-
-    # -- what the HTTP side does ---------------------------------------------------------------
-
-    def written(self, object: str, properties: Any) -> dict[str, str | None]:
-        """Check and normalise written values. Raises: ApiError 400 naming every refused one."""
-        if not isinstance(properties, dict):
-            raise bad_request("Invalid input JSON: properties must be an object")
-        known = self.collection(object).properties
-        clean: dict[str, str | None] = {}
-        problems = []
-        for name, value in properties.items():
-            prop = known.get(name)
-            if prop is None:
-                message = f'Property "{name}" does not exist'
-                problems.append((name, "PROPERTY_DOESNT_EXIST", message))
-            elif prop.read_only:
-                message = f'"{name}" is a read only property; its value cannot be set.'
-                problems.append((name, "READ_ONLY_VALUE", message))
-            elif value is not None:  # null is ignored; "" clears
-                try:
-                    clean[name] = prop.clean(value)
-                    if prop.external and clean[name]:
-                        self._check_owner(clean[name] or "")
-                except InvalidValueError as refused:
-                    problems.append((name, refused.code, str(refused)))
-        if problems:
-            raise invalid_properties(problems)
-        return clean
-
-    def conflict(
-        self, object: str, clean: dict[str, str | None], own_id: int | None
-    ) -> ApiError | None:
-        """The error for a unique value somebody else holds, or None."""
-        for name, holders in self.collection(object).unique.items():
-            value = clean.get(name)
-            held = holders.get(normal(value)) if value else None
-            if held is None or held == own_id:
-                continue
-            if name == "email":
-                return ApiError(409, f"Contact already exists. Existing ID: {held}", "CONFLICT")
-            return bad_request(
-                f"Cannot set property {name} on the object: {held} already has that value.",
-                errors=[{"message": f"{held} already has that value", "code": "NON_UNIQUE_VALUE"}],
-            )
-        return None
-
-    def api_create(self, object: str, clean: dict[str, str | None]) -> Record:
-        """Create a record from checked values, as the API does."""
-        collection = self.collection(object)
-        ms = self._ms(None)
-        sent = dict(clean)
-        if object == "contacts" and not clean.get("lifecyclestage"):
-            clean["lifecyclestage"] = "lead"
-        clean["hs_object_source"] = "INTEGRATION"
-        clean["hs_object_source_label"] = "INTEGRATION"
-        record = Record(self._new_id(None), clean, ms, ms)
-        self._derive(collection.kind, record, None)
-        collection.put(record, ms)
-        self.effect(object, record.id, "create", sent)
-        return record
-
-    def api_update(self, object: str, record: Record, clean: dict[str, str | None]) -> Record:
-        """Change a record with checked values; a step back in lifecycle is silently left out."""
-        applied = dict(clean)
-        stage, held = clean.get("lifecyclestage"), record.props.get("lifecyclestage")
-        if stage and held in STAGES and _stage_rank(stage) < _stage_rank(held):
-            # The documented way back is to clear the stage first, in a request of its own.
-            del applied["lifecyclestage"]
-        changed = self._change(self.collection(object), record, applied, self._ms(None))
-        self.effect(object, record.id, "update", applied)
-        return changed
+    # -- what follows a write ---------------------------------------------------------------------
 
     def touch(self, object: str, id: int, properties: dict[str, str | None]) -> None:
         """A change HubSpot makes by itself: the modified time moves, no effect is recorded."""
         record = self.find(object, str(id))
         if record is not None:
-            self._change(self.collection(object), record, properties, self._ms(None))
+            ms = max(self.ms(None), record.modified)
+            self.change(self.collection(object), record, properties, ms, "CALCULATED")
 
     def effect(self, object: str, id: Any, action: str, fields: dict[str, Any]) -> None:
         self.effects.append(
@@ -495,27 +435,28 @@ class HubSpotStore:
                 "id": str(id),
                 "action": action,
                 "fields": dict(fields),
-                "at": iso(self._ms(None)),
+                "at": iso(self.ms(None)),
                 "by": "api",
             }
         )
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _ms(self, at: datetime | None) -> int:
+    def ms(self, at: datetime | None) -> int:
         return to_ms(at or self.clock.now())
 
-    def _new_id(self, wanted: str | None) -> int:
+    def new_id(self, object: str, wanted: str | None = None) -> int:
+        """The next id of an object; a wanted one is taken and counted from."""
         if wanted is None:
-            self._next_id += 1
-            return self._next_id - 1
-        self._next_id = max(self._next_id, int(wanted) + 1)
+            self._next_ids[object] += 1
+            return self._next_ids[object] - 1
+        self._next_ids[object] = max(self._next_ids[object], int(wanted) + 1)
         return int(wanted)
 
     def _own(self, collection: Collection, properties: dict[str, Any]) -> dict[str, str | None]:
         """The same dictionary with string values; a name HubSpot does not know is a mistake."""
-        unknown = properties.keys() - collection.properties.keys()
-        if unknown:
+        if not properties.keys() <= collection.properties.keys():
+            unknown = properties.keys() - collection.properties.keys()
             raise ValueError(
                 f"{collection.kind.name} has no property {', '.join(sorted(unknown))}; "
                 "add it to schema.py or call define_property"
@@ -527,19 +468,16 @@ class HubSpotStore:
                 properties[name] = as_text(value)
         return properties
 
-    def _check_owner(self, id: str) -> None:
-        # Archived owners are accepted: whether HubSpot refuses them depends on the object.
-        if self.owners and (not id.isdigit() or int(id) not in self.owners):
-            raise InvalidValueError("INVALID_OWNER_ID", f"Owner {id} does not exist")
-
-    def _change(
+    def change(
         self,
         collection: Collection,
         record: Record,
         properties: dict[str, str | None],
         ms: int,
+        source: str = "CRM_UI",
     ) -> Record:
-        props = dict(record.props)
+        """The record's next version, with what HubSpot works out from it."""
+        props: dict[str, str | None] = record.props.as_dict()
         for name, value in properties.items():
             if value in (None, ""):
                 props.pop(name, None)
@@ -548,11 +486,12 @@ class HubSpotStore:
         changed = Record(record.id, props, record.created, ms)
         if "createdate" in properties or "hs_createdate" in properties:
             changed.created = _popped_time(props, collection.kind.created, record.created)
-        self._derive(collection.kind, changed, record)
+        self.derive(collection.kind, changed, record)
+        self.history.changed(collection.kind.name, record, changed, source, None)
         collection.put(changed, ms)
         return changed
 
-    def _derive(self, kind: ObjectType, record: Record, before: Record | None) -> None:
+    def derive(self, kind: ObjectType, record: Record, before: Record | None) -> None:
         """Fill in what HubSpot calculates when certain properties change."""
         props, old = record.props, before.props if before else {}
         stage = props.get("lifecyclestage")
@@ -564,12 +503,18 @@ class HubSpotStore:
         if owner and owner != old.get("hubspot_owner_id") and before is not None:
             props["hubspot_owner_assigneddate"] = iso(record.modified)
         if kind.name == "deals" and (deal_stage := props.get("dealstage")):
-            chance = next((chance for id, _, chance in DEAL_STAGES if id == deal_stage), None)
-            props["hs_is_closed"] = str(deal_stage in ("closedwon", "closedlost")).lower()
-            props["hs_is_closed_won"] = str(deal_stage == "closedwon").lower()
-            if chance is not None:
-                # HubSpot prints the binary float in full: 0.2 is not "0.2" on the wire.
-                props["hs_deal_stage_probability"] = f"{float(chance):.55f}".rstrip("0")
+            self._derive_deal(props, deal_stage)
+
+    def _derive_deal(self, props: dict[str, str | None], stage_id: str) -> None:
+        pipeline = self.pipelines["deals"].get(props.get("pipeline") or "default")
+        stage = pipeline.stages.get(stage_id) if pipeline else None
+        if stage is None:
+            return
+        chance = stage.metadata["probability"]
+        props["hs_is_closed"] = stage.metadata["isClosed"]
+        props["hs_is_closed_won"] = "true" if float(chance) == 1.0 else "false"
+        # HubSpot prints the binary float in full: 0.2 is not "0.2" on the wire.
+        props["hs_deal_stage_probability"] = _printed(chance)
 
     def _convert(
         self, form: Form, email: str, values: dict[str, str], ms: int, page_title: str
@@ -585,7 +530,7 @@ class HubSpotStore:
         }
         held = self.find("contacts", email, "email")
         before = held.props if held else {}
-        event, moment = f"{page_title}: {form.name}", iso(max(ms, 0))
+        event, moment = intern(f"{page_title}: {form.name}"), iso(max(ms, 0))
         count = int(before.get("num_conversion_events") or 0)
         is_new_form = event != before.get("recent_conversion_event_name")
         unique = int(before.get("num_unique_conversion_events") or 0)
@@ -598,7 +543,7 @@ class HubSpotStore:
         if not before.get("first_conversion_date"):
             known |= {"first_conversion_event_name": event, "first_conversion_date": moment}
         if held is not None:
-            self._change(collection, held, known, max(ms, held.modified))
+            self.change(collection, held, known, max(ms, held.modified), "FORM")
             return
         known |= {
             "email": email,
@@ -607,28 +552,45 @@ class HubSpotStore:
             "hs_object_source_label": "FORM",
         }
         # A submission dated 1970 or before is nonsense; the contact it makes is of today.
-        created = ms if ms > 0 else self._ms(None)
-        record = Record(self._new_id(None), dict(known), created, created)
-        self._derive(collection.kind, record, None)
+        created = ms if ms > 0 else self.ms(None)
+        record = Record(self.new_id("contacts"), dict(known), created, created)
+        self.derive(collection.kind, record, None)
         collection.put(record, created)
 
     def _move(self, object: str, old: int, new: int) -> None:
         if object == "contacts":
             self.activity.move_pages(old, new)
-        for key in [key for key in self.associations if key[:2] == (object, old)]:
-            for other, types in list(self.associations[key].items()):
-                self.dissociate(object, old, key[2], other)
-                self.associate(object, new, key[2], other, types)
+        self.links.move(object, old, new)
+
+
+def _row(record: Record, kind: ObjectType, names: Projection, path: str) -> dict[str, Any]:
+    created, modified, id = iso(record.created), iso(record.modified), str(record.id)
+    properties = names.of(record.props)
+    properties[kind.created] = created
+    properties[kind.modified] = modified
+    properties["hs_object_id"] = id
+    row: dict[str, Any] = {
+        "id": id,
+        "properties": properties,
+        "createdAt": created,
+        "updatedAt": modified,
+        "archived": record.archived is not None,
+        "url": path + id,
+    }
+    if record.archived is not None:
+        row["archivedAt"] = iso(record.archived)
+    return row
+
+
+@lru_cache
+def _printed(probability: str) -> str:
+    return f"{float(probability):.55f}".rstrip("0")
 
 
 def _popped_time(properties: dict[str, str | None], name: str, default: int) -> int:
     given = properties.pop(name, None)
     parsed = parse_ms(given) if given else None
     return default if parsed is None else parsed
-
-
-def _stage_rank(stage: str | None) -> int:
-    return STAGES.index(stage) if stage in STAGES else -1
 
 
 def _merged_ids(record: Record) -> list[int]:

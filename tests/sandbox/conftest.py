@@ -9,6 +9,11 @@ import httpx
 import pytest
 
 from sandbox.server import Sandbox
+from tests.sandbox.hubspot_portal import portal, portal_server
+from tests.sandbox.salesforce_org import org, org_server
+
+# Fixtures that live beside what they serve.
+__all__ = ["org", "org_server", "portal", "portal_server"]
 
 NOW = datetime(2026, 3, 18, 15, 30, tzinfo=UTC)
 

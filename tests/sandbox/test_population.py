@@ -424,3 +424,87 @@ def test_a_running_clock_ticks_from_where_it_was_set() -> None:
     assert NOW <= first < NOW + timedelta(seconds=5)
     clock.set(datetime(2027, 1, 1))  # noqa: DTZ001 - a naive moment is read as UTC
     assert clock.now() >= datetime(2027, 1, 1, tzinfo=UTC)
+
+
+# -- companies, deals, meetings --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def companies(filled: Sandbox) -> dict[str, dict[str, Any]]:
+    return {row["id"]: row for row in filled.world.hubspot.records("companies")}
+
+
+def test_a_contact_belongs_to_the_company_of_its_mailbox_in_both_directions(
+    filled: Sandbox, contacts: dict[str, dict[str, Any]], companies: dict[str, dict[str, Any]]
+) -> None:
+    links = filled.world.hubspot.links
+    joined = {id: held for id, held in contacts.items() if held.get("associatedcompanyid")}
+    assert 0.75 * len(contacts) < len(joined) < 0.97 * len(contacts)
+    for id, held in joined.items():
+        company = companies[held["associatedcompanyid"]]
+        assert held["email"].endswith(company["properties"]["domain"])
+        forth = links.of("contacts", int(id), "companies")
+        assert forth == {int(company["id"]): (1, 279)}
+        back = links.of("companies", int(company["id"]), "contacts")
+        assert back[int(id)] == (2, 280)
+
+
+def test_companies_speak_hubspots_enumeration_and_have_gaps_and_duplicates(
+    filled: Sandbox, companies: dict[str, dict[str, Any]]
+) -> None:
+    known = filled.world.hubspot.collection("companies").properties["industry"].values
+    held = [row["properties"] for row in companies.values()]
+    assert {row["industry"] for row in held if "industry" in row} <= set(known)
+    assert any("_" in row.get("industry", "") for row in held)
+    for name in ("industry", "numberofemployees", "country"):
+        share = sum(name in row for row in held) / len(held)
+        assert 0.8 < share < 1, name
+    pairs = filled.truth()["dirt"]["duplicate_companies"]
+    for one, two in pairs:
+        domains = {companies[id]["properties"]["domain"] for id in (one, two)}
+        assert len(domains) == 1
+    assert len({row["domain"] for row in held}) == len(held) - len(pairs)
+
+
+def test_deals_stand_in_stages_of_their_pipeline_and_know_who_they_are_about(
+    filled: Sandbox, contacts: dict[str, dict[str, Any]], now: datetime
+) -> None:
+    store = filled.world.hubspot
+    deals = list(store.records("deals"))
+    stages = store.pipelines["deals"]["default"].stages
+    assert {row["properties"]["dealstage"] for row in deals} > {"closedwon", "closedlost"}
+    for row in deals:
+        held = row["properties"]
+        stage = stages[held["dealstage"]]
+        assert held["hs_is_closed"] == stage.metadata["isClosed"]
+        is_past = instant(held["closedate"]) <= now
+        assert is_past == (held["hs_is_closed"] == "true")
+        (contact_id,) = store.links.of("deals", int(row["id"]), "contacts")
+        stage_of_contact = contacts[str(contact_id)]["lifecyclestage"]
+        assert stage_of_contact in ("customer", "opportunity")
+        assert (stage_of_contact == "customer") == (held["dealstage"] == "closedwon")
+
+
+def test_meetings_have_a_time_an_owner_and_a_contact(
+    filled: Sandbox, contacts: dict[str, dict[str, Any]], now: datetime
+) -> None:
+    store = filled.world.hubspot
+    meetings = list(store.records("meetings"))
+    outcomes = {row["properties"].get("hs_meeting_outcome") for row in meetings}
+    assert {"COMPLETED", "SCHEDULED", "NO_SHOW", None} <= outcomes
+    for row in meetings:
+        held = row["properties"]
+        assert int(held["hubspot_owner_id"]) in store.owners
+        is_ahead = instant(held["hs_timestamp"]) > now
+        assert is_ahead <= (held.get("hs_meeting_outcome") in ("SCHEDULED", None))
+        assert instant(row["createdAt"]) <= instant(row["updatedAt"]) <= now
+        (contact_id,) = store.links.of("meetings", int(row["id"]), "contacts")
+        assert str(contact_id) in contacts
+
+
+def test_every_object_counts_its_own_ids(filled: Sandbox) -> None:
+    store = filled.world.hubspot
+    ids = {name: set(store.collection(name).ids()) for name in ("contacts", "companies", "deals")}
+    assert min(ids["contacts"]) == 1001
+    assert not ids["contacts"] & ids["companies"]
+    assert not ids["companies"] & ids["deals"]

@@ -29,6 +29,9 @@ SETTINGS = [
     "BATON_SALESFORCE_API_VERSION",
     "BATON_SLACK_BASE_URL",
     "BATON_SLACK_TOKEN",
+    "BATON_CLEARBIT_KEY",
+    "BATON_CLEARBIT_PERSON_BASE_URL",
+    "BATON_CLEARBIT_COMPANY_BASE_URL",
     "BATON_SMTP_HOST",
     "BATON_SMTP_PORT",
     "BATON_SMTP_USERNAME",
@@ -68,7 +71,7 @@ def test_every_system_answers_and_leaving_closes_every_port(now: datetime) -> No
         env = dict(box.env)
         addresses = [value for value in env.values() if value.startswith("http://")]
         addresses.append(f"{env['BATON_SMTP_HOST']}:{env['BATON_SMTP_PORT']}")
-        assert len(addresses) == 5
+        assert len(addresses) == 7
         assert all(is_open(address) for address in addresses)
         assert httpx.get(f"{box.control_url}/health").json()["status"] == "ok"
     assert not any(is_open(address) for address in addresses)
