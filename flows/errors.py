@@ -204,10 +204,14 @@ class Unreachable(SourceError):
 
 
 class VendorError(SourceError):
-    """An answer that says no. Server errors, locks and timeouts may pass; a refusal will not."""
+    """An answer that says no. Server errors, locks and timeouts may pass; a refusal will not.
 
-    def __init__(self, message: str, **where: Any) -> None:
+    ``retry_after`` is in seconds, where the vendor named it.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, **where: Any) -> None:
         super().__init__(message, **where)
+        self.retry_after = retry_after
         self.retryable = self.status is not None and (
             self.status >= 500 or self.status in TRANSIENT_STATUSES
         )

@@ -30,9 +30,10 @@ class Usage:
 class Budget:
     """Paces calls per lane, counts them, and refuses those beyond the lane's share of the day.
 
-    ``rates`` are the limits per class of call, None for a class without one. ``shares`` say how
-    much of the day's quota may be used up (by anyone) before a class is no longer asked for, from
-    0 to 1; a class that is not named goes on until the vendor refuses.
+    ``rates`` are the limits per class of call, None for a class without one; classes given the
+    very same ``Rate`` are counted together. ``shares`` say how much of the day's quota may be used
+    up (by anyone) before a class is no longer asked for, from 0 to 1; a class that is not named
+    goes on until the vendor refuses.
     """
 
     def __init__(
@@ -45,7 +46,9 @@ class Budget:
         self.spent: Counter[str] = Counter()
         """Calls made through this object, by class."""
         self.usage: Usage | None = None
-        self._limiters = {name: Limiter(limit) for name, limit in (rates or {}).items() if limit}
+        limits = {name: limit for name, limit in (rates or {}).items() if limit}
+        made = {id(limit): Limiter(limit) for limit in limits.values()}
+        self._limiters = {name: made[id(limit)] for name, limit in limits.items()}
         self._shares = dict(shares or {})
 
     def exhausted(self, lane: str) -> str | None:
@@ -73,5 +76,5 @@ class Budget:
 
     def close(self) -> None:
         """Give back the limiters."""
-        for limiter in self._limiters.values():
+        for limiter in {id(limiter): limiter for limiter in self._limiters.values()}.values():
             limiter.close()

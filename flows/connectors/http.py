@@ -36,6 +36,7 @@ T = TypeVar("T")
 
 # A page is under a megabyte; this only stops an endless body from filling the memory.
 LARGEST_ANSWER = 64 * 1024 * 1024
+LOCKED_WAIT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +281,13 @@ class Http:
         elif status == 403:
             error = self.error(Forbidden, message, **where)
         else:
-            error = self.error(VendorError, message, ambiguous=status >= 500, **where)
+            wait = retry_after(response.headers)
+            if status == 423:
+                # HubSpot wants a locked record left alone for two seconds.
+                wait = max(wait or 0.0, LOCKED_WAIT)
+            error = self.error(
+                VendorError, message, ambiguous=status >= 500, retry_after=wait, **where
+            )
         return error
 
 
@@ -311,11 +318,14 @@ def explain(body: Any) -> tuple[str | None, str | None]:
     words = body.get("message") or body.get("error_description")
     if isinstance(body.get("error"), str):
         code, words = code or body["error"], words or body["error"]
-    errors = body.get("errors")
-    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
-        first = errors[0].get("message")
-        if isinstance(first, str) and first not in str(words):
-            words = f"{words} {first}" if words else first
+    for part in ("errors", "validationResults", "failureMessages"):
+        items = body.get(part)
+        first = items[0] if isinstance(items, list) and items else None
+        if isinstance(first, dict):
+            first = first.get("propertyValidationResult", first)
+            said = first.get("message") if isinstance(first, dict) else None
+            if isinstance(said, str) and said not in str(words):
+                words = f"{words} {said}" if words else said
     return (str(code) if code else None), (str(words) if words else None)
 
 

@@ -1,18 +1,20 @@
-"""HubSpot: contacts, owners, forms and their submissions, page views, e-mail opens and clicks.
+"""HubSpot: contacts, companies, deals, meetings, owners, forms, page views, opens and clicks.
 
 API: dated versions (``2026-09``), or the old ``v3`` paths until September 2027.
 Limits: 190 calls in 10 seconds per private app; search 5 a second per account, shared by all apps
 (https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines). Its 429 carries
 no Retry-After. Credential: one bearer token (service key or private app), never renewed by us.
 
-| stream           | read with                         | cursor                     | key          |
-|------------------|-----------------------------------|----------------------------|--------------|
-| owners, forms    | list, whole each time             | none                       | id           |
-| contacts         | search, keyset on hs_object_id    | lastmodifieddate - 5 min   | id           |
-| form_submissions | newest first, per form            | submittedAt - 1 h per form | conversionId |
-| page_events      | event occurrences, ascending      | occurredAt - 1 h           | id           |
-| email_events     | OPEN and CLICK in one window      | created - 1 day            | id:created   |
-| email_campaigns  | by id, once per campaign          | the ids read               | id           |
+| stream           | read with                            | cursor                      | key     |
+|------------------|--------------------------------------|-----------------------------|---------|
+| owners, forms    | list, whole each time                | none                        | id      |
+| contacts         | list at first, then search by id     | lastmodifieddate - 5 min    | id      |
+| companies        | the same                             | hs_lastmodifieddate - 5 min | id      |
+| deals, meetings  | the same, and associations beside it | hs_lastmodifieddate - 5 min | id      |
+| form_submissions | newest first, per form               | submittedAt - 1 h, per form | its own |
+| page_events      | event occurrences, ascending         | occurredAt - 1 h            | id      |
+| email_events     | OPEN and CLICK in one window         | created - 1 day             | id+time |
+| email_campaigns  | by id, once per campaign             | the ids read                | id      |
 """
 
 from __future__ import annotations
@@ -23,12 +25,23 @@ from typing import Any
 
 import httpx
 
-from flows.connectors.base import Page, Receipt, Row, Stream, read_cursor
+from flows.connectors.base import (
+    Change,
+    Field,
+    Finding,
+    Page,
+    Receipt,
+    Row,
+    Stream,
+    read_cursor,
+)
 from flows.connectors.http import Patience
-from flows.connectors.hubspot import reading, writing
-from flows.connectors.hubspot.wire import CONTACT_PROPERTIES, STREAMS, Wire
+from flows.connectors.hubspot import doctor, fields, objects, reading, setup, writing
+from flows.connectors.hubspot.fields import CUSTOM_FIELDS
+from flows.connectors.hubspot.streams import CONTACT_PROPERTIES, STREAMS, stream_of
+from flows.connectors.hubspot.wire import Wire
 
-__all__ = ["CONTACT_PROPERTIES", "STREAMS", "HubSpot"]
+__all__ = ["CONTACT_PROPERTIES", "CUSTOM_FIELDS", "STREAMS", "HubSpot"]
 
 
 class HubSpot:
@@ -46,6 +59,7 @@ class HubSpot:
         timeout: float = 30.0,
         requests_per_10s: int = 190,
         searches_per_second: int = 5,
+        daily_share: float = 0.8,
         client: httpx.Client | None = None,
         patience: Patience | None = None,
     ) -> None:
@@ -56,21 +70,53 @@ class HubSpot:
             timeout=timeout,
             requests_per_10s=requests_per_10s,
             searches_per_second=searches_per_second,
+            daily_share=daily_share,
             client=client,
             patience=patience,
         )
         # Found by email_events, read by email_campaigns; None until the former has run here.
         self._campaigns: set[str] | None = None
+        self.budget = self._wire.budget
+        self.dropped_fields: dict[str, list[str]] = {}
+        """Per stream, properties of ours that ``describe`` did not find: run baton setup-crm."""
+
+    @property
+    def usage(self) -> tuple[int, int] | None:
+        """Calls of the day used and allowed, by all apps, as the last answer stated them."""
+        usage = self.budget.usage
+        return None if usage is None else (usage.used, usage.allowed)
 
     def check(self) -> None:
         """Read one contact: proves address, token and the scope that matters."""
-        self._wire.get(self._wire.stream("contacts").path, "checking the credential", limit=1)
+        self._wire.get(stream_of("contacts").path, "checking the credential", limit=1)
+
+    def describe(self) -> dict[str, list[Field]]:
+        """Name the properties of contacts, companies, deals and meetings.
+
+        HubSpot passes over unknown names in a search without a word: only here does it show that
+        one is gone. Raises: SourceError; an optional object that is not granted is left out.
+        """
+        found = fields.describe(self._wire)
+        self.dropped_fields = fields.missing_of_ours(found)
+        return found
+
+    def examine(self) -> Iterator[Finding]:
+        """Look at credential, version, scopes, fields, stages and the day's calls. Reads only."""
+        return doctor.examine(self._wire)
+
+    def set_up(self) -> Iterator[Change]:
+        """Create our properties. Second run: all are present, and nothing is sent.
+
+        A property that exists with another type is refused, never changed. Never raises for what
+        HubSpot refuses.
+        """
+        return setup.set_up(self._wire)
 
     def pull(self, stream: Stream, cursor: str | None, now: datetime) -> Iterator[Page]:
         """Yield what changed since ``cursor``. Second run: re-reads the look-back only."""
         wire, state = self._wire, read_cursor(cursor)
-        if stream.name == "contacts":
-            yield from reading.contacts(wire, stream, state, now)
+        if stream.fields:
+            yield from objects.changed(wire, stream, state, now)
         elif stream.name == "form_submissions":
             yield from reading.submissions(wire, stream, state, now)
         elif stream.name == "page_events":

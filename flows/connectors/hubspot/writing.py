@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,29 +18,37 @@ from flows.connectors.base import (
     text_id,
 )
 from flows.connectors.http import slices
-from flows.connectors.hubspot.wire import CONTACT_PROPERTIES, Wire
+from flows.connectors.hubspot.refusals import named, parts, reason, refused_option
+from flows.connectors.hubspot.streams import CONTACT_PROPERTIES, OBJECTS, PLURALS
+from flows.connectors.hubspot.wire import Wire
 from flows.errors import VendorError, mask, shorten
 
 BATCH = 100
-OBJECTS = "/crm/objects/{version}/"
-PLURALS = {"contact": "contacts", "company": "companies", "deal": "deals", "task": "tasks"}
+REFUSED, LOCKED = (400, 404, 409), 423
+# What is wrong with the property itself, whatever its value.
+HOPELESS = {"PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"}
 
 
 def push(wire: Wire, object_name: str, key: str, rows: Sequence[Row]) -> Iterator[Receipt]:
     """Update rows by id, 100 a call."""
     path = f"{OBJECTS}{PLURALS.get(object_name, object_name)}/batch/update"
+    doing = f"updating {object_name}s"
 
     def send(call: list[Row]) -> list[Receipt]:
         inputs = [{"id": str(row[key]), "properties": properties(row, key)} for row in call]
         try:
-            body = wire.call("POST", path, f"updating {object_name}s", body={"inputs": inputs})
+            body = wire.call("POST", path, doing, body={"inputs": inputs}, lane="write")
         except VendorError as error:
-            if error.status not in (400, 404, 409):
+            if error.status not in (*REFUSED, LOCKED):
                 raise
-            reason = error.answer or str(error)
-            if _all_guilty(error.body, inputs):
-                return [Receipt(str(row[key]), "rejected", reason=reason) for row in call]
-            raise BatchRefused(reason) from None
+            why, option = reason(error), refused_option(error)
+            # A lock that outlasted our patience is the next run's business, and not that of the
+            # other batches; asking again row by row would wait it out a hundred times.
+            if len(call) > 1 and error.status != LOCKED and not _all_guilty(error.body, inputs):
+                raise BatchRefused(why) from None
+            return [
+                Receipt(str(row[key]), "rejected", reason=why, refused_field=option) for row in call
+            ]
         return _receipts([str(row[key]) for row in call], body)
 
     return deliver(batches(rows, BATCH, (key,)), key, send)
@@ -55,9 +64,12 @@ def find(wire: Wire, object_name: str, key: str, keys: Iterable[str]) -> dict[st
         if key != "id":
             asked["idProperty"] = key
             asked["properties"] = [*{*wanted, key}]
-        body = wire.call("POST", path, f"reading {object_name}s", body=asked)
+        # It settles what became of a write, so it may go on as long as writing may.
+        body = wire.call("POST", path, f"reading {object_name}s", body=asked, lane="write")
         for item in wire.items(body, f"reading {object_name}s"):
-            values = item.get("properties") or {}
+            values = item.get("properties") if isinstance(item, dict) else None
+            if not isinstance(values, dict):
+                continue
             names = [item.get("id") if key == "id" else values.get(key)]
             if key == "id":
                 names += str(values.get("hs_merged_object_ids") or "").split(";")
@@ -90,33 +102,31 @@ def _receipts(keys: list[str], body: dict[str, Any]) -> list[Receipt]:
         name = text_id(item.get("id")) if isinstance(item, dict) else None
         if name:
             done[name] = Receipt(name, "accepted", name, returned=item.get("properties"))
+    lost = "HubSpot answered the call and did not mention this record (merged or removed?)"
     for problem in body.get("errors") or []:
         if not isinstance(problem, dict):
             continue
-        reason = shorten(mask(f"{problem.get('category')}: {problem.get('message')}"))
-        context = problem.get("context")
-        ids = context.get("ids") if isinstance(context, dict) else None
-        for name in map(str, ids or []):
-            done[name] = Receipt(name, "rejected", reason=reason)
-    lost = "HubSpot answered the call and did not mention this record (merged or removed?)"
+        said = str(problem.get("message") or "no reason given")
+        why = shorten(mask(f"{problem.get('category') or 'error'}: {said}"))
+        ids = named({"context": problem.get("context")}, "ids")
+        if not ids:
+            # Some entries come without context; the message may name the record.
+            words = set(re.findall(r"\d+", said))
+            ids = [name for name in keys if name in words and name not in done]
+        if not ids:
+            lost = f"HubSpot refused part of the call and did not say which records: {why}"
+        for name in ids:
+            done[name] = Receipt(name, "rejected", reason=why)
     return [done.get(name) or Receipt(name, "unknown", reason=lost) for name in keys]
 
 
 def _all_guilty(body: Any, inputs: list[dict[str, Any]]) -> bool:
-    """Say whether the refusal names a property that does not exist, and all rows carry it.
+    """Say whether the refusal is about properties as such, and all rows carry them.
 
     Halving such a batch would ask the same question 200 times and get the same answer.
     """
-    if not isinstance(body, dict) or "PROPERTY_DOESNT_EXIST" not in str(body.get("errors")):
+    codes = {part.get("code") for part in parts(body)} - {None}
+    names = set(named(body, "propertyName"))
+    if not codes or not codes <= HOPELESS or not names:
         return False
-    contexts = [
-        body.get("context"),
-        *(e.get("context") for e in body["errors"] if isinstance(e, dict)),
-    ]
-    names = {
-        str(name)
-        for context in contexts
-        if isinstance(context, dict)
-        for name in context.get("propertyName") or []
-    }
-    return bool(names) and all(names <= set(item["properties"]) for item in inputs)
+    return all(names <= set(item["properties"]) for item in inputs)
