@@ -100,6 +100,9 @@ def sandbox(
         Path | None, typer.Option(metavar="FILE", help="Write what was planted here, as JSON.")
     ] = None,
     no_limits: Annotated[bool, typer.Option("--no-limits", help="No rate limits.")] = False,
+    bare_crm: Annotated[
+        bool, typer.Option("--bare-crm", help="CRMs without the fields Baton writes to.")
+    ] = False,
     now: Annotated[
         str | None, typer.Option(metavar="ISO", help="The sandbox's present instead of real time.")
     ] = None,
@@ -107,7 +110,7 @@ def sandbox(
         float | None, typer.Option(min=0, metavar="PER_MINUTE", help="Submissions a minute.")
     ] = None,
     ports_from: Annotated[
-        int | None, typer.Option(metavar="P", help="Ports P to P+4 instead of free ones.")
+        int | None, typer.Option(metavar="P", help="Ports P to P+6 instead of free ones.")
     ] = None,
 ) -> None:
     """Run the outside world alone until Ctrl-C: HubSpot, Salesforce, Slack, mail on loopback."""
@@ -127,6 +130,8 @@ def sandbox(
         arguments += ["--load", load[0], str(load[1].resolve())]
     if no_limits:
         arguments.append("--no-limits")
+    if bare_crm:
+        arguments.append("--bare-crm")
     raise typer.Exit(_run_sandbox(arguments))
 
 
@@ -209,6 +214,57 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     else:
         _say(*status_lines(found))
     raise typer.Exit(1 if found["needs_a_person"] else 0)
+
+
+@commands.command()
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
+    """Look at credentials, scopes, fields, limits, clock, stores, Prefect; name each cure."""
+    from dataclasses import asdict
+
+    from flows.doctor import examine
+    from flows.steps.extract import open_connector
+
+    findings = []
+    for finding in examine(context.obj.settings, open_connector):
+        findings.append(finding)
+        if not as_json:
+            # Each as soon as it is known: a system that does not answer takes its time.
+            _say(f"{finding.status:<8} {finding.check}: {finding.detail}")
+            if finding.cure:
+                _say(f"         cure: {finding.cure}")
+    counts = {
+        status: sum(finding.status == status for finding in findings)
+        for status in ("ok", "warning", "broken")
+    }
+    if as_json:
+        _print_json({**counts, "findings": [asdict(finding) for finding in findings]})
+    else:
+        _say(", ".join(f"{count} {status}" for status, count in counts.items()))
+    raise typer.Exit(1 if counts["broken"] else 0)
+
+
+@commands.command("setup-crm")
+def setup_crm(context: typer.Context, as_json: AsJson = False) -> None:
+    """Make the fields Baton writes, in HubSpot and Salesforce. Run again, it changes nothing."""
+    from dataclasses import asdict
+
+    from flows.setup_crm import set_up
+
+    changes = []
+    for system, change in set_up(context.obj.settings):
+        changes.append({"system": system, **asdict(change)})
+        if not as_json:
+            detail = f": {change.detail}" if change.detail else ""
+            _say(f"{change.status:<8} {system} {change.what}{detail}")
+    counts = {
+        status: sum(change["status"] == status for change in changes)
+        for status in ("created", "granted", "present", "refused")
+    }
+    if as_json:
+        _print_json({**counts, "changes": changes})
+    else:
+        _say(", ".join(f"{count} {status}" for status, count in counts.items()))
+    raise typer.Exit(1 if counts["refused"] else 0)
 
 
 @commands.command()

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import orjson
 
+from flows.connectors.budget import Budget
 from flows.errors import SourceError
 
 Row = dict[str, Any]
@@ -84,13 +85,18 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one row. ``returned`` are the values the vendor says it now holds."""
+    """What became of one row. ``returned`` are the values the vendor says it now holds.
+
+    ``refused_field`` names the field whose value is not among those the vendor takes: that is a
+    change of its schema (or of our policy), not of the record.
+    """
 
     key: str
     status: Status
     vendor_id: str | None = None
     reason: str | None = None
     returned: dict[str, Any] | None = None
+    refused_field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,7 @@ class Connector(Protocol):
 
     system: str
     streams: tuple[Stream, ...]
+    budget: Budget
 
     def check(self) -> None:
         """Prove that address and credential work. Raises: SourceError."""

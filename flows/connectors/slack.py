@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import orjson
 
-from flows.connectors.base import Page, Receipt, Row, Stream, deliver
+from flows.connectors.base import Field, Finding, Page, Receipt, Row, Stream, deliver
 from flows.connectors.http import Answer, Http, Patience
 from flows.errors import (
     Forbidden,
@@ -39,6 +39,14 @@ _AUTH = {"not_authed", "invalid_auth", "account_inactive", "token_revoked", "tok
 _PERMISSION = {"missing_scope", "not_allowed_token_type", "no_permission", "restricted_action"}
 _AMBIGUOUS = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 _NOBODY = {"users_not_found", "user_not_found", "user_disabled"}
+SCOPES = {
+    "chat:write": "send messages",
+    "im:write": "open a conversation with a rep",
+    "im:history": "look whether a message was sent",
+    "users:read": "read who is who",
+    "users:read.email": "find a rep by e-mail",
+}
+_NEW_TOKEN = "Put the bot token of an installed app into BATON_SLACK_TOKEN"
 _LAYOUT = {"invalid_blocks", "invalid_blocks_format", "too_many_attachments", "msg_too_long"}
 
 
@@ -72,10 +80,39 @@ class Slack:
             secrets=lambda: (token,),
             patience=patience,
         )
+        self.budget = self._http.budget
 
     def check(self) -> None:
         """Ask Slack who the token is."""
         self._call("auth.test", "checking the credential", form={})
+
+    def describe(self) -> dict[str, list[Field]]:
+        """Describe nothing: a message has no fields that could change."""
+        return {}
+
+    def examine(self) -> Iterator[Finding]:
+        """Look at the token and at each scope it was granted."""
+        try:
+            answer = self._answer("auth.test", "checking the credential", form={})
+        except SourceError as error:
+            yield Finding("slack.token", "broken", error.message, error.next_step or _NEW_TOKEN)
+            return
+        yield Finding("slack.token", "ok", "accepted")
+        granted = answer.headers.get("x-oauth-scopes")
+        if granted is None:
+            yield Finding("slack.scopes", "warning", "Slack did not say what the token may do")
+            return
+        held = {scope.strip() for scope in granted.split(",")}
+        for scope, purpose in SCOPES.items():
+            if scope in held:
+                yield Finding(f"slack.scope {scope}", "ok", "granted")
+            else:
+                yield Finding(
+                    f"slack.scope {scope}",
+                    "broken",
+                    f"not granted: the token cannot {purpose}",
+                    f"Add {scope} under OAuth & Permissions of the app and reinstall it",
+                )
 
     def pull(self, stream: Stream, cursor: str | None, now: datetime) -> Iterator[Page]:
         """Read nothing: Slack is only written to."""
@@ -186,7 +223,17 @@ class Slack:
         form: dict[str, str] | None = None,
         json_body: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        answer = self._http.call(
+        return dict(self._answer(method, doing, form=form, json_body=json_body).body)
+
+    def _answer(
+        self,
+        method: str,
+        doing: str,
+        *,
+        form: dict[str, str] | None = None,
+        json_body: dict[str, Any] | None = None,
+    ) -> Answer:
+        return self._http.call(
             "POST",
             f"/{method}",
             doing=doing,
@@ -196,7 +243,6 @@ class Slack:
             json_body=json_body,
             judge=lambda given: self._judge(given, doing),
         )
-        return dict(answer.body)
 
     def _judge(self, answer: Answer, doing: str) -> SourceError | None:
         """Read ``ok`` and ``error``, the real status of every Slack answer."""

@@ -17,8 +17,17 @@ from email.policy import SMTP as WIRE
 from email.utils import format_datetime
 from typing import Literal
 
-from flows.connectors.base import Page, Receipt, Row, Stream, deliver
-from flows.errors import Forbidden, Unauthorised, Unreachable, VendorError, mask, shorten
+from flows.connectors.base import Field, Finding, Page, Receipt, Row, Stream, deliver
+from flows.connectors.budget import Budget
+from flows.errors import (
+    Forbidden,
+    SourceError,
+    Unauthorised,
+    Unreachable,
+    VendorError,
+    mask,
+    shorten,
+)
 
 Security = Literal["none", "starttls", "tls"]
 
@@ -52,10 +61,40 @@ class Smtp:
         # Only for the Date header, which a message must have.
         self._clock = clock
         self._open: smtplib.SMTP | None = None
+        self.budget = Budget(self.system)
 
     def check(self) -> None:
         """Connect and log in."""
         self._server().noop()
+
+    def describe(self) -> dict[str, list[Field]]:
+        """Describe nothing: a message has no fields that could change."""
+        return {}
+
+    def examine(self) -> Iterator[Finding]:
+        """Look at the server, its login and whether mail travels in the open."""
+        try:
+            self.check()
+        except (SourceError, smtplib.SMTPException, OSError) as problem:
+            error = problem if isinstance(problem, SourceError) else self._refused(problem)
+            yield Finding(
+                "smtp.server",
+                "broken",
+                self._words(str(error)),
+                getattr(error, "next_step", None)
+                or "Check BATON_SMTP_HOST, BATON_SMTP_PORT and BATON_SMTP_SECURITY",
+            )
+            return
+        yield Finding("smtp.server", "ok", "accepts the session")
+        if self._security == "none" and not _is_loopback(self._host):
+            yield Finding(
+                "smtp.security",
+                "warning",
+                "mails and the login travel unencrypted",
+                "Set BATON_SMTP_SECURITY to starttls (port 587) or tls (port 465)",
+            )
+        else:
+            yield Finding("smtp.security", "ok", self._security)
 
     def pull(self, stream: Stream, cursor: str | None, now: datetime) -> Iterator[Page]:
         """Read nothing: mail is only sent."""
@@ -194,6 +233,10 @@ class Smtp:
         # 421 means the server hangs up; anything else leaves the session usable.
         if code == 421:
             self.close()
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 class _Refused(Exception):  # noqa: N818 - an event between two functions, not an error

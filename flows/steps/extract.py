@@ -15,7 +15,7 @@ from flows.connectors.hubspot import HubSpot
 from flows.connectors.salesforce import Salesforce
 from flows.connectors.slack import Slack
 from flows.connectors.smtp import Smtp
-from flows.errors import SettingsError
+from flows.errors import Forbidden, PipelineError, SettingsError, VendorError
 from flows.ledger import Ledger
 from flows.settings import Settings
 from flows.warehouse import DBT_PROJECT, Landed, Warehouse
@@ -35,39 +35,71 @@ class Pulled:
 def open_connectors(settings: Settings) -> dict[str, Connector]:
     """Open a connector for every system. Raises: SettingsError naming what is not set."""
     settings.require()
+    return {system: open_connector(settings, system) for system in OPENERS}
+
+
+def open_connector(settings: Settings, system: str) -> Connector:
+    """Open one system's connector. Raises: SettingsError naming what is not set."""
+    settings.require([system])
+    return OPENERS[system](settings)
+
+
+def _hubspot(settings: Settings) -> Connector:
+    return HubSpot(
+        base_url=settings.hubspot_base_url,
+        token=_secret(settings.hubspot_token),
+        api_version=settings.hubspot_api_version,
+        timeout=settings.hubspot_timeout,
+        requests_per_10s=settings.hubspot_requests_per_10s,
+        searches_per_second=settings.hubspot_searches_per_second,
+        daily_share=settings.hubspot_daily_share,
+    )
+
+
+def _salesforce(settings: Settings) -> Connector:
+    key = settings.salesforce_private_key
+    return Salesforce(
+        login_url=settings.salesforce_login_url or "",
+        client_id=settings.salesforce_client_id or "",
+        client_secret=_secret(settings.salesforce_client_secret),
+        username=settings.salesforce_username,
+        private_key=None if key is None else key.get_secret_value(),
+        audience=settings.salesforce_audience,
+        api_version=settings.salesforce_api_version,
+        timeout=settings.salesforce_timeout,
+        bulk_from=settings.salesforce_bulk_from,
+        daily_share=settings.salesforce_daily_share,
+    )
+
+
+def _slack(settings: Settings) -> Connector:
+    return Slack(
+        base_url=settings.slack_base_url,
+        token=_secret(settings.slack_token),
+        timeout=settings.slack_timeout,
+        seconds_between_messages=settings.slack_seconds_between_messages,
+    )
+
+
+def _smtp(settings: Settings) -> Connector:
     password = settings.smtp_password
-    return {
-        "hubspot": HubSpot(
-            base_url=settings.hubspot_base_url,
-            token=_secret(settings.hubspot_token),
-            api_version=settings.hubspot_api_version,
-            timeout=settings.hubspot_timeout,
-            requests_per_10s=settings.hubspot_requests_per_10s,
-            searches_per_second=settings.hubspot_searches_per_second,
-        ),
-        "salesforce": Salesforce(
-            login_url=settings.salesforce_login_url or "",
-            client_id=settings.salesforce_client_id or "",
-            client_secret=_secret(settings.salesforce_client_secret),
-            api_version=settings.salesforce_api_version,
-            timeout=settings.salesforce_timeout,
-        ),
-        "slack": Slack(
-            base_url=settings.slack_base_url,
-            token=_secret(settings.slack_token),
-            timeout=settings.slack_timeout,
-            seconds_between_messages=settings.slack_seconds_between_messages,
-        ),
-        "smtp": Smtp(
-            host=settings.smtp_host or "",
-            port=settings.smtp_port,
-            sender=settings.smtp_sender or "",
-            username=settings.smtp_username,
-            password=None if password is None else password.get_secret_value(),
-            security=settings.smtp_security,
-            timeout=settings.smtp_timeout,
-        ),
-    }
+    return Smtp(
+        host=settings.smtp_host or "",
+        port=settings.smtp_port,
+        sender=settings.smtp_sender or "",
+        username=settings.smtp_username,
+        password=None if password is None else password.get_secret_value(),
+        security=settings.smtp_security,
+        timeout=settings.smtp_timeout,
+    )
+
+
+OPENERS: dict[str, Callable[[Settings], Connector]] = {
+    "hubspot": _hubspot,
+    "salesforce": _salesforce,
+    "slack": _slack,
+    "smtp": _smtp,
+}
 
 
 def _secret(value: SecretStr | None) -> str:
@@ -113,6 +145,11 @@ def pull_stream(
     seconds = time.perf_counter() - began
     quarantined = ledger.count_stream(address, landed, seconds)
     return Pulled(address, landed.pulled, landed.landed, quarantined, seconds)
+
+
+def is_refused(error: PipelineError) -> bool:
+    """Say whether an account has not bought or not granted what was asked for."""
+    return isinstance(error, Forbidden) or (isinstance(error, VendorError) and error.status == 404)
 
 
 def _now(ledger: Ledger) -> datetime:
