@@ -1,8 +1,9 @@
-"""Time a sync of 500 changed leads in a warm process, on a small and on a large warehouse.
+"""Time a first pull beside a bare loop, and a warm sync on a small and on a large warehouse.
 
 Each size runs in a process of its own, against a sandbox in another one with its limits off, so
 that neither the vendor's pace nor its memory is measured. Figures are medians of the repeats.
-Usage: python -m tests.bench [--sizes 10000,200000] [--changed 500] [--repeats 3] [--json]
+Usage: python -m tests.bench [--only pull|sync] [--sizes 10000,200000] [--changed 500]
+[--repeats 3] [--json]
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import Any
 
 import httpx
 
+from tests.bench import extraction
+
 ROOT = Path(__file__).resolve().parents[2]
 # The index of the vendor's search lags, and what it does not show yet cannot be pulled.
 INDEX_LAG_SECONDS = 2.0
@@ -34,6 +37,7 @@ def main() -> int:
     parser.add_argument("--sizes", default="10000,200000")
     parser.add_argument("--changed", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", choices=("pull", "sync"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -41,8 +45,17 @@ def main() -> int:
         print(json.dumps(measure(options.child, options.changed, options.repeats)))
         return 0
     sizes = [int(size) for size in options.sizes.split(",")]
-    figures = [in_child(size, options.changed, options.repeats) for size in sizes]
-    print(json.dumps(figures, indent=2) if options.json else table(figures, options.changed))
+    found: dict[str, Any] = {}
+    if options.only != "sync":
+        found["pull"] = extraction.run(sizes, options.repeats)
+        if not options.json:
+            print(extraction.table(found["pull"]), flush=True)
+    if options.only != "pull":
+        found["sync"] = [in_child(size, options.changed, options.repeats) for size in sizes]
+        if not options.json:
+            print(table(found["sync"], options.changed))
+    if options.json:
+        print(json.dumps(found, indent=2))
     return 0
 
 
