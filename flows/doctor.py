@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -35,6 +35,7 @@ def examine(settings: Settings, open_connector: Open) -> Iterator[Finding]:
     """
     for system in REQUIRED:
         yield from _system(settings, system, open_connector)
+    yield _clearbit(settings)
     yield from _clock(settings)
     yield from _stores(settings.home)
     yield from _prefect()
@@ -51,6 +52,36 @@ def _system(settings: Settings, system: str, open_connector: Open) -> Iterator[F
         yield from connector.examine()
     finally:
         connector.close()
+
+
+def _clearbit(settings: Settings) -> Finding:
+    """Ask Clearbit for nobody: whoever is let in is told that a parameter is missing."""
+    check, key = "clearbit.key", settings.clearbit_key
+    if key is None:
+        return Finding(check, "ok", "BATON_CLEARBIT_KEY is not set: nobody is looked up there")
+    try:
+        with open_client(min(settings.clearbit_timeout, ANSWER_SECONDS)) as client:
+            status = client.get(
+                f"{settings.clearbit_person_base_url}/v2/combined/find",
+                auth=(key.get_secret_value(), ""),
+            ).status_code
+    except (httpx.HTTPError, httpx.InvalidURL) as problem:
+        return Finding(
+            check,
+            "warning",
+            f"no answer ({type(problem).__name__}): leads go on without what it knows",
+            "Check BATON_CLEARBIT_PERSON_BASE_URL and the way there",
+        )
+    if status in (400, 422):
+        return Finding(check, "ok", "the key is known; no credit was spent to ask")
+    cures = {
+        401: "Put a secret key of the account into BATON_CLEARBIT_KEY, or unset it",
+        402: "Wait for the plan's next month, or raise it",
+        403: "Ask Clearbit why the account is blocked, or unset BATON_CLEARBIT_KEY",
+    }
+    cure = cures.get(status, "Check BATON_CLEARBIT_PERSON_BASE_URL")
+    kind: Literal["broken", "warning"] = "broken" if status in cures else "warning"
+    return Finding(check, kind, f"status {status}: nobody is looked up there", cure)
 
 
 def _clock(settings: Settings) -> Iterator[Finding]:

@@ -104,6 +104,7 @@ class Facts:
         self._people: dict[str, dict[str, Any]] = {}
         self._companies: dict[str, dict[str, Any]] = {}
         self._golden: set[str] = set()
+        self._colleagues: dict[str, list[dict[str, Any]]] = {}
 
     def knows(self, kind: str, lookup: str) -> bool:
         """Return whether there is anybody behind an e-mail address or a domain."""
@@ -219,12 +220,17 @@ class Facts:
         company = found.get("company") if kind == "combined" else None
         company = found if kind == "company" else company
         domain = lookup if kind == "company" else domain_of(lookup)
-        for one in self.world.truth.people:
-            if person and lookup in one["emails"]:
-                _no_longer(one, job_title=person["employment"]["title"])
-                _no_longer(one, company_name=person["employment"]["name"])
-                _no_longer(one, country=person["geo"]["countryCode"])
-            if company and (lookup in one["emails"] or self._works_at(one, domain)):
+        themselves = self.world.truth.by_email.get(lookup)
+        if person and themselves:
+            _no_longer(
+                themselves,
+                job_title=person["employment"]["title"],
+                company_name=person["employment"]["name"],
+                country=person["geo"]["countryCode"],
+            )
+        if company:
+            colleagues = self._colleagues.get(domain, [])
+            for one in [themselves, *colleagues] if themselves else colleagues:
                 _no_longer(
                     one,
                     company_name=company["name"],
@@ -235,12 +241,10 @@ class Facts:
 
     # --- reading the world ----------------------------------------------------------------------
 
-    def _works_at(self, one: dict[str, Any], domain: str) -> bool:
-        domains = [domain_of(email) for email in one["emails"]]
-        work = [name for name in domains if name not in MAIL_HOSTS]
-        if work:
-            return domain in work
-        return any(self._people.get(email, {}).get("domain") == domain for email in one["emails"])
+    def _works_at(self, one: dict[str, Any]) -> set[str]:
+        """Return the domains of a person: of the work addresses, else of the website."""
+        domains = {domain_of(email) for email in one["emails"]} - MAIL_HOSTS
+        return domains or {self._people.get(email, {}).get("domain", "") for email in one["emails"]}
 
     def _employees(self, domain: str, held: dict[str, Any]) -> int | None:
         if held.get("employees") is not None:
@@ -297,6 +301,11 @@ class Facts:
                 held.get("jobtitle"), held.get("company"), held.get("country"),
                 held.get("website"), held.get("industry"), range_=held.get("numemployees"),
             )  # fmt: skip
+
+        self._colleagues = {}
+        for one in self.world.truth.people:
+            for domain in self._works_at(one):
+                self._colleagues.setdefault(domain, []).append(one)
 
     def _person(
         self,

@@ -8,25 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from flows.connectors.base import Connector, Field
-from flows.ledger import Ledger
+from flows.ledger import Ledger, SchemaEvent
 
 NAMED = 5
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaEvent:
-    """One change of one field; ``needs_a_person`` where we read or write that field."""
-
-    address: str
-    field: str
-    change: str
-    before: str | None
-    after: str | None
-    needs_a_person: bool
-    cure: str
 
 
 def watch_fields(connector: Connector, ledger: Ledger) -> list[SchemaEvent]:

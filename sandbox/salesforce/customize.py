@@ -89,7 +89,9 @@ class Customize:
             known = _must(sobject, name)
             if not NAME.fullmatch(new) or sobject.field(new):
                 raise ValueError(f"{new!r} is taken, or no name of a custom field.")
-            fields = [replace(f, name=new) if f is known else f for f in sobject.fields.values()]
+            # People go on seeing it called what it was called.
+            made = replace(known, name=new, given_label=known.label)
+            fields = [made if f is known else f for f in sobject.fields.values()]
             sobject.fields = {each.name: each for each in fields}
             sobject.settle()
             table = self.records.table(sobject.name)

@@ -125,6 +125,7 @@ def _property(action: str, **more: Any) -> Callable[[Patient], None]:
         (wrong("BATON_SMTP_PASSWORD", "wrong"), "smtp.server", "credential"),
         (wrong("BATON_SMTP_HOST", "127.0.0.2"), "smtp.server", ""),
         (wrong("BATON_SMTP_SENDER", ""), "smtp.settings", "--env-file"),
+        (wrong("BATON_CLEARBIT_KEY", "sk_wrong"), "clearbit.key", "BATON_CLEARBIT_KEY"),
     ],
 )
 def test_each_thing_that_is_broken_is_named_with_its_cure(
@@ -146,6 +147,7 @@ def test_each_thing_that_is_broken_is_named_with_its_cure(
         (told("/hubspot/tier", tier="professional"), "hubspot.stream page_events"),
         (told("/hubspot/scopes", remove=["crm.objects.deals.read"]), "hubspot.stream deals"),
         (wrong("BATON_AS_OF", "2026-01-05T10:00:00"), "clock.as_of"),
+        (wrong("BATON_CLEARBIT_PERSON_BASE_URL", "http://127.0.0.1:9"), "clearbit.key"),
     ],
 )
 def test_what_a_sync_can_do_without_is_a_warning_with_its_cure(
