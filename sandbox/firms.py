@@ -175,4 +175,6 @@ class Firms:
 
 def _upper_snake(industry: str) -> str:
     """Return an industry as HubSpot's enumeration spells it."""
-    return re.sub(r"[^A-Z]+", "_", industry.upper())
+    # The list has many kinds of manufacturing and no word for all of them.
+    name = "Machinery" if industry == "Manufacturing" else industry
+    return re.sub(r"[^A-Z]+", "_", name.upper())

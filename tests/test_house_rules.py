@@ -53,7 +53,12 @@ ROOMS = (
     "reporting",
 )
 # Public data whose licence keeps it out of this repository: read where it lies beside it.
-READS_DATA_OF_OTHERS = {"tests/e2e/test_olist.py"}
+READS_DATA_OF_OTHERS = {
+    "tests/e2e/test_olist.py",
+    "tests/flows/connectors/test_clearbit_recordings.py",
+    "tests/sandbox/test_clearbit.py",
+    "tests/replay/recordings.py",
+}
 CLOCK = re.compile(
     r"\b(current_timestamp|current_date|current_time|localtimestamp|getdate|transaction_timestamp"
     r"|get_current_timestamp|get_current_time|run_started_at|modules\.datetime)\b"
@@ -336,12 +341,12 @@ def streams_of(system: str) -> set[str]:
     classes = [item for item in vars(module).values() if isinstance(item, type)]
     connectors = [item for item in classes if getattr(item, "system", None) == system]
     assert connectors, f"flows/connectors/{system}.py has no class whose system is {system!r}"
-    return {stream.name for stream in connectors[0].streams}
+    return {stream.name for stream in getattr(connectors[0], "streams", ())}
 
 
 def test_every_lead_source_has_a_connector_a_staging_folder_and_its_sources_of_one_name() -> None:
     listed = set(yaml_of(DBT / "dbt_project.yml")["vars"]["lead_sources"])
-    plumbing = {"__init__", "base", "http"}
+    plumbing = {"__init__", "base", "budget", "enrichment", "http"}
     systems = {
         module_of(path).split(".")[2]
         for path in files(FLOWS / "connectors", "*.py")
@@ -349,9 +354,13 @@ def test_every_lead_source_has_a_connector_a_staging_folder_and_its_sources_of_o
     } - plumbing
     with_streams = {system for system in systems if streams_of(system)}
     folders = {path.name for path in must_exist(DBT / "models/staging").iterdir() if path.is_dir()}
-    assert listed == with_streams == folders, (
-        f"lead_sources names {sorted(listed)}, connectors with streams are {sorted(with_streams)}, "
-        f"staging folders are {sorted(folders)}"
+    assert listed == with_streams, (
+        f"lead_sources names {sorted(listed)}, connectors with streams are {sorted(with_streams)}"
+    )
+    # A provider's answers are staged too, out of the ledger: they were paid for.
+    assert listed <= folders <= systems, (
+        f"lead_sources names {sorted(listed)}, staging folders are {sorted(folders)}, "
+        f"connectors are {sorted(systems)}"
     )
     for system in listed:
         document = yaml_of(DBT / f"models/staging/{system}/_{system}__sources.yml")

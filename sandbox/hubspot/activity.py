@@ -331,7 +331,11 @@ class Activity:
             "appName": "Batch",
             "emailCampaignId": campaign_id,
             "emailCampaignGroupId": campaign_id,
-            "sentBy": {"id": made_id("sent", campaign_id), "created": ms},
+            # The mail went out before anybody could open it.
+            "sentBy": {
+                "id": made_id("sent", campaign_id),
+                "created": ms - (5 + sequence % 300) * 60_000,
+            },
         }
         event["smtpId"] = None
         if kind in ("OPEN", "CLICK", "PROCESSED"):

@@ -1,7 +1,8 @@
 """The properties of a standard account, and those Baton's own set-up adds.
 
-One line per property: name, type, then flags (ro = read-only, unique, owner = external options)
-or the options of an enumeration after "=". Sources: HubSpot developer documentation, "Properties".
+One line per property: name, type, then flags (ro = read-only, unique, owner = external options,
+external = options nobody lists, as:… = the field type where it is not the usual one) or the options
+of an enumeration after "=". Sources: HubSpot developer documentation, "Properties".
 """
 
 from __future__ import annotations
@@ -24,11 +25,22 @@ _INDUSTRIES = (
     "FINANCIAL_SERVICES FOOD_BEVERAGES GOVERNMENT_ADMINISTRATION HIGHER_EDUCATION "
     "HOSPITAL_HEALTH_CARE HOSPITALITY HUMAN_RESOURCES INDUSTRIAL_AUTOMATION "
     "INFORMATION_TECHNOLOGY_AND_SERVICES INSURANCE INTERNET INVESTMENT_MANAGEMENT LAW_PRACTICE "
-    "LEGAL_SERVICES LOGISTICS_AND_SUPPLY_CHAIN MACHINERY MANAGEMENT_CONSULTING MANUFACTURING "
+    "LEGAL_SERVICES LOGISTICS_AND_SUPPLY_CHAIN MACHINERY MANAGEMENT_CONSULTING "
     "MARKETING_AND_ADVERTISING MEDICAL_DEVICES NON_PROFIT_ORGANIZATION_MANAGEMENT OIL_ENERGY "
     "PHARMACEUTICALS PROFESSIONAL_TRAINING_COACHING REAL_ESTATE RESEARCH RETAIL "
     "STAFFING_AND_RECRUITING TELECOMMUNICATIONS TRANSPORTATION_TRUCKING_RAILROAD UTILITIES "
     "VENTURE_CAPITAL_PRIVATE_EQUITY WHOLESALE"
+)
+_LANGUAGES = "da de en en-gb en-us es fi fr it ja nl no pl pt pt-br sv"
+_ZONES = "us_slash_eastern us_slash_pacific europe_slash_london europe_slash_berlin"
+_BUYING_ROLES = (
+    "BLOCKER BUDGET_HOLDER CHAMPION DECISION_MAKER END_USER EXECUTIVE_SPONSOR INFLUENCER "
+    "LEGAL_AND_COMPLIANCE OTHER"
+)
+_BOUNCES = "CONTENT MAILBOX_FULL OTHER POLICY SPAM UNKNOWN_USER"
+# A few of some four hundred.
+_TECHNOLOGIES = (
+    "adroll cloud_flare google_apps hubspot magento marketo sendgrid squarespace wordpress"
 )
 DEAL_STAGES = (
     ("appointmentscheduled", "Appointment Scheduled", "0.2"),
@@ -49,30 +61,28 @@ LEAD_STAGES = (
     ("unqualified-stage-id", "Disqualified", "UNQUALIFIED"),
 )
 
-# One line per property: name, type, then flags (ro = read-only, unique, owner = external options)
-# or the options of an enumeration after "=".
 _EVERYWHERE = f"""
 hs_object_id number ro
 createdate datetime ro
 hs_createdate datetime ro
 lastmodifieddate datetime ro
 hs_lastmodifieddate datetime ro
-hs_merged_object_ids enumeration ro
+hs_merged_object_ids enumeration ro as:checkbox
 hs_object_source string ro
 hs_object_source_label string ro
 hs_object_source_detail_1 string ro
 hs_object_source_id string ro
 hubspot_owner_id enumeration owner
 hubspot_owner_assigneddate datetime ro
-hubspot_team_id enumeration ro
+hubspot_team_id enumeration ro external
 hs_created_by_user_id number ro
 hs_updated_by_user_id number ro
-hs_all_owner_ids enumeration ro
+hs_all_owner_ids enumeration ro external
 hs_was_imported bool ro
 hs_analytics_source enumeration = {_SOURCES}
 hs_analytics_source_data_1 string ro
 hs_analytics_source_data_2 string ro
-hs_latest_source enumeration ro = {_SOURCES}
+hs_latest_source enumeration = {_SOURCES}
 hs_latest_source_data_1 string ro
 hs_latest_source_data_2 string ro
 hs_latest_source_timestamp datetime ro
@@ -107,19 +117,19 @@ company string
 mobilephone string
 industry string
 salutation string
-message string
-hs_language string
-hs_timezone string
+message string as:textarea
+hs_language enumeration = {_LANGUAGES}
+hs_timezone enumeration = {_ZONES}
 hs_linkedin_url string
 hs_email_domain string ro
 hs_additional_emails enumeration ro
 work_email string
 numemployees enumeration = {_SIZES}
 annualrevenue string
-lifecyclestage enumeration = {" ".join(STAGES)}
-hs_lead_status enumeration = {_LEAD_STATUS}
+lifecyclestage enumeration as:radio = {" ".join(STAGES)}
+hs_lead_status enumeration as:radio = {_LEAD_STATUS}
 hs_persona enumeration
-hs_buying_role enumeration
+hs_buying_role enumeration as:checkbox = {_BUYING_ROLES}
 hs_seniority enumeration = vp director entry executive manager owner partner senior employee
 hs_role string
 hs_analytics_first_url string ro
@@ -150,12 +160,12 @@ hs_email_last_click_date datetime ro
 hs_email_last_send_date datetime ro
 hs_email_optout bool ro
 hs_email_quarantined bool ro
-hs_email_hard_bounce_reason_enum enumeration ro
+hs_email_hard_bounce_reason_enum enumeration ro as:radio = {_BOUNCES}
 hs_marketable_status bool ro
-hubspotscore number ro
+hubspotscore number ro as:calculation_score
 hs_time_to_first_engagement number ro
 hs_sa_first_engagement_date datetime ro
-hs_is_unworked bool ro
+hs_is_unworked bool ro as:calculation_equation
 hs_calculated_merged_vids enumeration ro
 closedate datetime
 hs_all_contact_vids enumeration ro
@@ -175,17 +185,17 @@ domain string
 industry enumeration = {_INDUSTRIES}
 numberofemployees number
 annualrevenue number
-description string
+description string as:textarea
 founded_year string
-type enumeration = PROSPECT PARTNER RESELLER VENDOR OTHER
-lifecyclestage enumeration = {" ".join(STAGES)}
-hs_lead_status enumeration = {_LEAD_STATUS}
+type enumeration as:radio = PROSPECT PARTNER RESELLER VENDOR OTHER
+lifecyclestage enumeration as:radio = {" ".join(STAGES)}
+hs_lead_status enumeration as:radio = {_LEAD_STATUS}
 hs_is_target_account bool
 hs_ideal_customer_profile enumeration = tier_1 tier_2 tier_3
 hs_num_open_deals number ro
 num_associated_contacts number ro
 num_associated_deals number ro
-web_technologies string
+web_technologies enumeration as:checkbox = {_TECHNOLOGIES}
 {_PLACE}{_STAGE_DATES}
 """,
     "deals": f"""
@@ -298,16 +308,17 @@ _FIELD_TYPES = {
 def _parse(line: str, group: str, custom: bool) -> Property:
     words, _, listed = line.partition(" = ")
     name, kind, *flags = words.split()
+    shown = next((flag[3:] for flag in flags if flag.startswith("as:")), None)
     values = ["true", "false"] if kind == "bool" else listed.split()
     return Property(
         name,
         kind,
-        _FIELD_TYPES.get(kind, "text"),
+        shown or _FIELD_TYPES.get(kind, "text"),
         label=name.removeprefix("hs_").replace("_", " ").capitalize(),
         group=group if custom else _group(name, group),
         read_only="ro" in flags,
         unique="unique" in flags,
-        external="owner" in flags,
+        external="owner" in flags or "external" in flags,
         custom=custom,
         options=options(values, _STAGE_LABELS if values == STAGES else None),
     )

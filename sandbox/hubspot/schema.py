@@ -152,12 +152,13 @@ class Property:
             "externalOptions": self.external,
             "archived": self.archived is not None,
             **({} if self.archived is None else {"archivedAt": iso(self.archived)}),
-            "hasUniqueValue": self.unique,
+            # E-mail addresses are unique, and real accounts do not say so.
+            "hasUniqueValue": self.unique and self.custom,
             "hidden": False,
             "dataSensitivity": "non_sensitive",
             "hubspotDefined": not self.custom,
             "formField": not self.read_only,
-            **({"referencedObjectType": "OWNER"} if self.external else {}),
+            **({"referencedObjectType": "OWNER"} if self.name == "hubspot_owner_id" else {}),
             "modificationMetadata": {
                 "archivable": self.custom,
                 "readOnlyDefinition": not self.custom,

@@ -78,7 +78,7 @@ class Quota:
 
     def open_session(self) -> str:
         """Return a new access token."""
-        token = f"{self.organization_id[:15]}!AQ{secrets.token_urlsafe(48)}"
+        token = f"{self.organization_id[:15]}!AQ{secrets.token_hex(32)}"
         self._tokens[token] = self.clock.now() + timedelta(seconds=self.token_ttl)
         return token
 

@@ -1,0 +1,46 @@
+"""A player of recordings, and one sandbox per module to compare them with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from flows.connectors.salesforce import Salesforce
+from sandbox.server import Sandbox
+from tests.replay.player import Player
+from tests.replay.wire import QUICK, SECRET
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[Player]:
+    server = Player()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def player(_server: Player) -> Player:
+    _server.rewind()
+    return _server
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    """A small world with limits on, so that its rate headers are there to be compared."""
+    with Sandbox(leads=60, seed=7) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def salesforce(player: Player) -> Iterator[Salesforce]:
+    """Our connector, pointed at the player."""
+    connector = Salesforce(
+        login_url=player.url,
+        client_id="client",
+        client_secret=SECRET,
+        timeout=5,
+        patience=QUICK,
+    )
+    yield connector
+    connector.close()
