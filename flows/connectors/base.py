@@ -50,9 +50,12 @@ class Field:
     is_writable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
-    """One version of one record; ``payload`` is the vendor's object whole, as JSON bytes."""
+    """One version of one record; ``payload`` is the vendor's object whole, as JSON bytes.
+
+    Not frozen, though nobody changes one: there are millions, and frozen costs three times as much.
+    """
 
     key: str
     version_at: datetime | None
@@ -140,11 +143,16 @@ class Change:
 
 @runtime_checkable
 class Connector(Protocol):
-    """One outside system. Knows nothing of Prefect, the warehouse or the settings."""
+    """One outside system. Knows nothing of Prefect, the warehouse or the settings.
+
+    ``bulk_writes_from`` is the number of rows from which on one large push costs less than many
+    small ones; None where there is no such door.
+    """
 
     system: str
     streams: tuple[Stream, ...]
     budget: Budget
+    bulk_writes_from: int | None
 
     def check(self) -> None:
         """Prove that address and credential work. Raises: SourceError."""
@@ -203,7 +211,7 @@ def sort_out(
     key: Callable[[dict[str, Any]], str | None],
     version_at: Callable[[dict[str, Any]], datetime | None] = lambda _: None,
     is_deleted: Callable[[dict[str, Any]], bool] = lambda _: False,
-    wrap: Callable[[dict[str, Any]], Any] = lambda item: item,
+    wrap: Callable[[dict[str, Any]], Any] | None = None,
 ) -> tuple[list[Record], list[Reject]]:
     """Part the records of a page from what only looks like one."""
     records: list[Record] = []
@@ -217,7 +225,7 @@ def sort_out(
             rejects.append(_reject(item, None, "no usable id"))
             continue
         try:
-            payload = dump(wrap(item))
+            payload = orjson.dumps(item if wrap is None else wrap(item))
         except TypeError:
             rejects.append(_reject(item, name, "text that is not valid Unicode"))
             continue
@@ -249,19 +257,20 @@ def parse_time(value: Any) -> datetime | None:
 
     None for what is no time at all: an impossible date is the record's problem, not the page's.
     """
-    if isinstance(value, bool) or value is None:
-        return None
     try:
-        if isinstance(value, int | float):
+        # Text first: nearly all of them are, and there is one for every record.
+        if isinstance(value, str):
+            if value.isdigit() and len(value) >= 10:
+                return datetime.fromtimestamp(int(value) / 1000, UTC)
+            moment = datetime.fromisoformat(value)
+            if moment.tzinfo is UTC:
+                return moment
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool):
             return datetime.fromtimestamp(value / 1000, UTC)
-        if not isinstance(value, str) or not value:
-            return None
-        if value.isdigit() and len(value) >= 10:
-            return datetime.fromtimestamp(int(value) / 1000, UTC)
-        moment = datetime.fromisoformat(value)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
+    return None
 
 
 def millis(moment: datetime) -> int:

@@ -55,6 +55,7 @@ class Slack:
 
     system = "slack"
     streams: tuple[Stream, ...] = ()
+    bulk_writes_from: int | None = None
 
     def __init__(
         self,

@@ -41,6 +41,7 @@ class Smtp:
 
     system = "smtp"
     streams: tuple[Stream, ...] = ()
+    bulk_writes_from: int | None = None
 
     def __init__(
         self,

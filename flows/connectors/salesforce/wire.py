@@ -1,4 +1,4 @@
-"""Salesforce's field lists, session and calls; the one place that holds its token."""
+"""Salesforce's session and calls; the one place that holds its token."""
 
 from __future__ import annotations
 
@@ -10,102 +10,77 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from flows.connectors.base import Stream
-from flows.connectors.http import Answer, Http, Patience
-from flows.errors import SchemaChanged, Unauthorised, VendorError
-
-_AUDIT = ("CreatedDate", "LastModifiedDate", "LastModifiedById", "SystemModstamp")
-_CUSTOM = (
-    *("baton_lead_key__c", "baton_score__c", "baton_score_reasons__c", "baton_trigger__c"),
-    *("baton_trigger_at__c", "baton_sla_due_at__c", "baton_context_gaps__c"),
-    "baton_policy_version__c",
-)
-USER_FIELDS = (
-    *("Id", "Username", "Email", "FirstName", "LastName", "Name", "IsActive", "UserType"),
-    *("TimeZoneSidKey", "ManagerId", "CreatedDate", "LastModifiedDate", "SystemModstamp"),
-)
-LEAD_FIELDS = (
-    *("Id", "FirstName", "LastName", "Email", "Phone", "Title", "Company", "Website"),
-    *("Industry", "NumberOfEmployees", "AnnualRevenue", "Country", "State", "City", "PostalCode"),
-    *("Status", "Rating", "LeadSource", "Description", "OwnerId", "HasOptedOutOfEmail"),
-    *("IsConverted", "ConvertedDate", "ConvertedAccountId", "ConvertedContactId"),
-    *("ConvertedOpportunityId", "DisqualificationReason__c", "LastActivityDate"),
-    *("MasterRecordId", "IsDeleted", "CreatedById", *_AUDIT, *_CUSTOM),
-)
-CONTACT_FIELDS = (
-    *("Id", "AccountId", "FirstName", "LastName", "Name", "Email", "Phone", "Title"),
-    *("Department", "LeadSource", "OwnerId", "HasOptedOutOfEmail", "MasterRecordId"),
-    *("IsDeleted", *_AUDIT),
-)
-ACCOUNT_FIELDS = (
-    *("Id", "Name", "Website", "Industry", "NumberOfEmployees", "AnnualRevenue"),
-    *("BillingCountry", "Type", "ParentId", "OwnerId", "MasterRecordId", "IsDeleted", *_AUDIT),
-)
-OPPORTUNITY_FIELDS = (
-    *("Id", "Name", "AccountId", "StageName", "Amount", "Probability", "CloseDate", "IsClosed"),
-    *("IsWon", "ForecastCategory", "LeadSource", "CampaignId", "OwnerId", "IsDeleted", *_AUDIT),
-)
-ROLE_FIELDS = ("Id", "OpportunityId", "ContactId", "Role", "IsPrimary", "IsDeleted", *_AUDIT)
-TASK_FIELDS = (
-    *("Id", "WhoId", "WhatId", "OwnerId", "Subject", "Status", "Priority", "ActivityDate"),
-    *("Description", "Type", "TaskSubtype", "CallType", "IsClosed", "CompletedDateTime"),
-    *("CreatedById", "IsDeleted", *_AUDIT, "baton_task_key__c"),
-)
-EVENT_FIELDS = (
-    *("Id", "WhoId", "WhatId", "OwnerId", "Subject", "StartDateTime", "EndDateTime"),
-    *("ActivityDateTime", "CreatedById", "IsDeleted", *_AUDIT),
+from flows.connectors.http import Answer, Http, Patience, explain
+from flows.connectors.salesforce.auth import Login, UnusableKey, cure
+from flows.errors import (
+    RateLimited,
+    SchemaChanged,
+    SourceError,
+    Unauthorised,
+    VendorError,
+    shorten,
 )
 
-
-def _stream(name: str, sobject: str, fields: tuple[str, ...]) -> Stream:
-    return Stream(name, path=sobject, key="Id", stamp="SystemModstamp", fields=fields)
-
-
-STREAMS = (
-    Stream("identity", key="user_id"),
-    _stream("users", "User", USER_FIELDS),
-    _stream("leads", "Lead", LEAD_FIELDS),
-    _stream("contacts", "Contact", CONTACT_FIELDS),
-    _stream("accounts", "Account", ACCOUNT_FIELDS),
-    _stream("opportunities", "Opportunity", OPPORTUNITY_FIELDS),
-    _stream("opportunity_contact_roles", "OpportunityContactRole", ROLE_FIELDS),
-    _stream("tasks", "Task", TASK_FIELDS),
-    _stream("events", "Event", EVENT_FIELDS),
-)
 # The lifetime of a session is the org's choice and not in the answer; two hours is the default.
 TOKEN_SECONDS = 25 * 60
 _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+_TAGS = re.compile(rb"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+# So that change events and logs of the org name us.
+CLIENT = {"Sforce-Call-Options": "client=baton"}
+
+
+class _OrgHttp(Http):
+    """Reads a refusal of Salesforce's the way Salesforce means it."""
+
+    def _refusal(self, response: httpx.Response, raw: bytes, body: Any, doing: str) -> SourceError:
+        error = super()._refusal(response, raw, body, doing)
+        if isinstance(error, RateLimited) and not error.exhausted and error.retry_after is None:
+            # Too many long calls at once, anybody's: half a minute clears it, half a second
+            # only brings the next refusal.
+            error.retry_after = self._patience.total / 4
+        if body is None and raw.lstrip().startswith(b"<"):
+            # Under maintenance the org answers with a page, which nobody wants to read as tags.
+            text = _TAGS.sub(b" ", raw[:20_000]).decode("utf-8", "replace")
+            error.answer = shorten(text, 120)
+        return error
 
 
 class Wire:
-    """HTTP to one org: a token minted when needed, and calls that survive its end."""
+    """HTTP to one org: a token minted when needed, and calls that survive its end.
+
+    Lanes of the budget: ``read`` and ``bulk`` stop at their share of the day, ``write`` goes on.
+    """
 
     def __init__(
         self,
         *,
         login_url: str,
-        client_id: str,
-        client_secret: str,
+        login: Login,
         api_version: str,
         timeout: float,
+        daily_share: float,
         client: httpx.Client | None,
         patience: Patience | None,
     ) -> None:
-        self.root = f"/services/data/v{api_version.removeprefix('v')}"
-        self.usage: tuple[int, int] | None = None
-        self._client_id, self._client_secret = client_id, client_secret
+        self.version = api_version.removeprefix("v")
+        self.root = f"/services/data/v{self.version}"
+        self.login = login
+        self.patience = patience or Patience()
         self._token, self._instance, self._identity = "", "", ""
         self._minted_at: float | None = None
         self._minting = threading.Lock()
-        self._http = Http(
+        self._http = _OrgHttp(
             "salesforce",
             login_url,
             timeout=timeout,
             client=client,
-            secrets=lambda: (client_secret, self._token),
-            patience=patience,
+            shares={"read": daily_share, "bulk": daily_share},
+            secrets=lambda: [*login.secrets, *filter(None, (self._token,))],
+            patience=self.patience,
         )
+        self.budget = self._http.budget
         self.close = self._http.close
+        self.error = self._http.error
 
     def call(
         self,
@@ -113,13 +88,18 @@ class Wire:
         path: str,
         doing: str,
         *,
+        lane: str = "",
         params: Any = None,
         body: Any = None,
         headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+        as_bytes: bool = False,
+        repeatable: bool = True,
     ) -> Answer:
         """Call the org. A dead session is renewed once, and only once.
 
-        All of ours may be repeated: reads, updates by id and upserts by external id.
+        Nearly all of ours may be repeated: reads, updates by id and upserts by external id.
+        Raises: SourceError.
         """
         for renewed in (False, True):
             token = self._session()
@@ -128,21 +108,29 @@ class Wire:
                     method,
                     self._instance + path,
                     doing=doing,
-                    repeatable=True,
-                    headers={"Authorization": f"Bearer {token}", **(headers or {})},
+                    repeatable=repeatable,
+                    lane=lane,
+                    headers={"Authorization": f"Bearer {token}", **CLIENT, **(headers or {})},
                     params=params,
                     json_body=body,
+                    content=content,
+                    as_bytes=as_bytes,
                 )
-            except Unauthorised:
-                if renewed:
-                    raise
+            except (Unauthorised, VendorError) as error:
+                if renewed or not _is_dead_session(error):
+                    raise self._told(error) from None
                 self._forget(token)
                 continue
-            # Not anchored: "; per-app-api-usage=17/250(appName=x)" may follow.
-            used = _USAGE.search(answer.headers.get("sforce-limit-info", ""))
-            self.usage = (int(used[1]), int(used[2])) if used else self.usage
+            self._learn(answer)
             return answer
         raise AssertionError("unreachable")
+
+    def object(self, method: str, path: str, doing: str, **how: Any) -> dict[str, Any]:
+        """Call the org and return the JSON object it answers. Raises: SourceError."""
+        body = self.call(method, path, doing, **how).body
+        if not isinstance(body, dict):
+            raise self.strange(f"no JSON object while {doing}")
+        return body
 
     def identity(self) -> tuple[str, str]:
         """Return user id and organization id, which stand at the end of the token's ``id``."""
@@ -160,7 +148,22 @@ class Wire:
 
     def strange(self, what: str) -> SchemaChanged:
         """Name an answer whose shape we do not know."""
-        error: SchemaChanged = self._http.error(SchemaChanged, what)
+        error: SchemaChanged = self.error(SchemaChanged, what)
+        return error
+
+    def _learn(self, answer: Answer) -> None:
+        # Not anchored: "; per-app-api-usage=17/250(appName=x)" may follow.
+        used = _USAGE.search(answer.headers.get("sforce-limit-info", ""))
+        if used:
+            self.budget.learn(int(used[1]), int(used[2]))
+
+    def _told(self, error: SourceError) -> SourceError:
+        """Say what mends a refusal that only a setting can mend."""
+        if error.status == 410 or error.code in ("UNSUPPORTED_API_VERSION", "InvalidVersion"):
+            error.message = f"version {self.version} of the API is retired: {error.message}"
+            error.next_step = (
+                "Set BATON_SALESFORCE_API_VERSION to a version that `baton doctor` lists"
+            )
         return error
 
     def _session(self) -> str:
@@ -176,25 +179,32 @@ class Wire:
                 self._minted_at = None
 
     def _mint(self) -> None:
-        form = {"grant_type": "client_credentials", "client_id": self._client_id}
+        doing = f"asking for a token ({self.login.flow})"
         try:
             answer = self._http.call(
                 "POST",
                 "/services/oauth2/token",
-                doing="asking for a token",
+                doing=doing,
                 repeatable=True,
-                form={**form, "client_secret": self._client_secret},
+                form=self.login.form(),
             )
-        except VendorError as error:
-            if error.status != 400:
+        except UnusableKey as problem:
+            raise self.error(
+                Unauthorised,
+                f"not {doing}: {problem}",
+                next_step="Set BATON_SALESFORCE_PRIVATE_KEY to the key, or to the path of its file",
+            ) from None
+        except (Unauthorised, VendorError) as error:
+            if error.status not in (400, 401):
                 raise
             # Wrong credentials answer 400 here, and 401 everywhere else.
-            raise self._http.error(
+            raise self.error(
                 Unauthorised,
-                "status 400 while asking for a token",
-                status=400,
+                f"status {error.status} while {doing}",
+                status=error.status,
                 code=error.code,
                 answer=error.answer,
+                next_step=cure(error.code, explain(error.body)[1]),
             ) from None
         body = answer.body if isinstance(answer.body, dict) else {}
         token, instance = body.get("access_token"), body.get("instance_url")
@@ -202,3 +212,8 @@ class Wire:
             raise self.strange("a token answer without access_token or instance_url")
         self._token, self._instance = token, instance.rstrip("/")
         self._identity, self._minted_at = str(body.get("id") or ""), time.monotonic()
+
+
+def _is_dead_session(error: SourceError) -> bool:
+    # Bulk says it with a 400 and a word of its own (singer-io/tap-salesforce#222).
+    return isinstance(error, Unauthorised) or error.code == "InvalidSessionId"

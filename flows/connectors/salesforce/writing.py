@@ -1,36 +1,66 @@
-"""How rows are written to Salesforce: collections of 200, answered row by row."""
+"""How rows are written to Salesforce: collections of 200, answered row by row; many, by a job."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Any
 
 import stamina
 
-from flows.connectors.base import BatchRefused, Receipt, Row, Status, batches, deliver, iso, text_id
+from flows.connectors.base import (
+    BatchRefused,
+    Receipt,
+    Row,
+    Status,
+    batches,
+    deliver,
+    text_id,
+)
+from flows.connectors.salesforce import bulk_write
+from flows.connectors.salesforce.outgoing import is_passing, value
 from flows.connectors.salesforce.wire import Wire
 from flows.errors import SourceError, VendorError, mask, shorten
 
 BATCH = 200
 LOCK_ATTEMPTS = 4
+HEADERS = {
+    # Defaults to TRUE, for updates too: the org's rule would overwrite the owner.
+    "Sforce-Auto-Assign": "FALSE",
+    # A rule that only alerts asks a person who is not there; one that blocks still blocks.
+    "Sforce-Duplicate-Rule-Header": "allowSave=true",
+}
 
 
 class _Locked(Exception):  # noqa: N818 - an event between two functions, not an error
-    """Some rows of a call met UNABLE_TO_LOCK_ROW; only waiting helps (jsforce#1018)."""
+    """Some rows of a call met a lock; only waiting helps (jsforce#1018)."""
 
 
 def push(wire: Wire, sobject: str, key: str, rows: Sequence[Row]) -> Iterator[Receipt]:
-    """Update rows that carry an ``Id``; upsert the others by the external id ``key``."""
-    known = [row for row in rows if row.get("Id")]
-    new = [row for row in rows if not row.get("Id")]
+    """Update rows that carry an ``Id``; upsert the others by the external id ``key``.
 
+    From 2,000 rows of one operation on, what a job can carry goes as a job.
+    """
+    broken: SourceError | None = None
+    for group in ([r for r in rows if r.get("Id")], [r for r in rows if not r.get("Id")]):
+        left = group
+        if broken is None:
+            left, broken = yield from bulk_write.push(wire, sobject, key, group)
+        if broken is None:
+            yield from _collections(wire, sobject, key, left)
+        else:
+            reason = f"not sent: {broken}"
+            yield from (Receipt(str(row[key]), "rejected", reason=reason) for row in left)
+
+
+def _collections(wire: Wire, sobject: str, key: str, rows: Sequence[Row]) -> Iterator[Receipt]:
     def send(call: list[Row]) -> list[Receipt]:
         path = f"{wire.root}/composite/sobjects"
         if not call[0].get("Id"):
             path += f"/{sobject}/{key}"
         return _patiently(wire, path, sobject, key, call)
 
+    known = [row for row in rows if row.get("Id")]
+    new = [row for row in rows if not row.get("Id")]
     calls = [*batches(known, BATCH, (key, "Id")), *batches(new, BATCH, (key,))]
     return deliver(calls, key, send)
 
@@ -38,57 +68,71 @@ def push(wire: Wire, sobject: str, key: str, rows: Sequence[Row]) -> Iterator[Re
 def _patiently(wire: Wire, path: str, sobject: str, key: str, call: list[Row]) -> list[Receipt]:
     """Send one collection and repeat, with jitter, only the rows that met a lock."""
     receipts: dict[str, Receipt] = {}
+    left = call
     for attempt in stamina.retry_context(_Locked, attempts=LOCK_ATTEMPTS, wait_initial=0.3):
         with attempt:
-            left = [row for row in call if _is_locked(receipts.get(str(row[key])))] or call
             try:
-                receipts.update(_send(wire, path, sobject, key, left))
+                answered, locked = _send(wire, path, sobject, key, left)
             except SourceError as error:
                 if not receipts:
                     raise
                 # The answers of the first attempt stand; only the repeated rows are in doubt.
                 status: Status = "unknown" if error.ambiguous else "rejected"
-                for row in left:
-                    name = str(row[key])
-                    receipts[name] = Receipt(name, status, reason=str(error))
-            if attempt.num < LOCK_ATTEMPTS and any(map(_is_locked, receipts.values())):
+                answered = [Receipt(str(row[key]), status, reason=str(error)) for row in left]
+                locked = []
+            receipts.update({receipt.key: receipt for receipt in answered})
+            left = locked
+            if left and attempt.num < LOCK_ATTEMPTS:
                 raise _Locked
     return [receipts[str(row[key])] for row in call]
 
 
-def _send(wire: Wire, path: str, sobject: str, key: str, call: list[Row]) -> dict[str, Receipt]:
+def _send(
+    wire: Wire, path: str, sobject: str, key: str, call: list[Row]
+) -> tuple[list[Receipt], list[Row]]:
+    """Send one collection; returns a receipt per row, and the rows worth sending again."""
     records = [{"attributes": {"type": sobject}, **_fields(row)} for row in call]
     try:
         answer = wire.call(
             "PATCH",
             path,
             f"writing {sobject} rows",
+            lane="write",
             body={"allOrNone": False, "records": records},
-            # Defaults to TRUE, for updates too: the org's rule would overwrite the owner.
-            headers={"Sforce-Auto-Assign": "FALSE"},
+            headers=HEADERS,
         )
     except VendorError as error:
         if error.status not in (300, 400, 404):
             raise
-        raise BatchRefused(f"{error.code or error.status}: {error.answer}") from None
+        reason = f"{error.code or error.status}: {error.answer}"
+        if is_passing(str(error.body)):
+            return [Receipt(str(row[key]), "rejected", reason=reason) for row in call], call
+        raise BatchRefused(reason) from None
     results = answer.body if isinstance(answer.body, list) else []
     # Results stand in the order of the request and carry no key of ours: fewer of them, and
     # nobody can say whose they are.
     if len(results) != len(call):
         results = [None] * len(call)
-    pairs = zip(call, results, strict=True)
-    return {str(row[key]): _receipt(str(row[key]), result) for row, result in pairs}
+    pairs = list(zip(call, results, strict=True))
+    receipts = [_receipt(str(row[key]), result) for row, result in pairs]
+    return receipts, [row for row, result in pairs if _has_passing(result)]
 
 
 def _fields(row: Row) -> Row:
     named = {"Id": "id"}
-    return {named.get(name, name): _value(v) for name, v in row.items() if v is not None}
+    return {named.get(name, name): value(v) for name, v in row.items() if v is not None}
 
 
-def _value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return iso(value)
-    return value if isinstance(value, bool | int | float | str) else str(value)
+def _errors(result: Any) -> list[dict[str, Any]]:
+    errors = result.get("errors") if isinstance(result, dict) else None
+    return [e for e in (errors if isinstance(errors, list) else []) if isinstance(e, dict)]
+
+
+def _has_passing(result: Any) -> bool:
+    # Looked for in the whole words: a reason is shortened.
+    return any(
+        is_passing(f"{error.get('statusCode')} {error.get('message')}") for error in _errors(result)
+    )
 
 
 def _receipt(key: str, result: Any) -> Receipt:
@@ -97,15 +141,33 @@ def _receipt(key: str, result: Any) -> Receipt:
     vendor_id = text_id(result.get("id"))
     if result.get("success") is True:
         return Receipt(key, "accepted", vendor_id)
-    errors = [e for e in result.get("errors") or [] if isinstance(e, dict)]
-    words = "; ".join(f"{e.get('statusCode')}: {e.get('message')}" for e in errors)
+    words = "; ".join(_reason(error) for error in _errors(result))
     return Receipt(key, "rejected", vendor_id, shorten(mask(words or "no reason given")))
 
 
-def _is_locked(receipt: Receipt | None) -> bool:
-    # A trigger that met the lock reports it inside CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY.
-    return (
-        receipt is not None
-        and receipt.status == "rejected"
-        and "UNABLE_TO_LOCK_ROW" in (receipt.reason or "")
-    )
+def _reason(error: dict[str, Any]) -> str:
+    """Put one refusal into words: code, message, the fields or records it is about."""
+    words = f"{error.get('statusCode')}: {error.get('message')}"
+    fields = error.get("fields")
+    named = [str(name) for name in fields] if isinstance(fields, list) else []
+    unnamed = [name for name in named if name not in words]
+    words += f" (fields {', '.join(unnamed)})" if unnamed else ""
+    # Misspelt in some versions, and absent where the user may not see the matches.
+    found = error.get("duplicateResult") or error.get("duplicateResut")
+    return words + (_duplicates(found) if isinstance(found, dict) else "")
+
+
+def _duplicates(found: dict[str, Any]) -> str:
+    ids = [
+        str(record["Id"])
+        for match in _dicts(found.get("matchResults"))
+        for matched in _dicts(match.get("matchRecords"))
+        for record in _dicts([matched.get("record")])
+        if record.get("Id")
+    ]
+    rule = f"rule {found.get('duplicateRule') or 'unnamed'}"
+    return f" ({rule}, it matches {', '.join(ids)})" if ids else f" ({rule})"
+
+
+def _dicts(items: Any) -> list[dict[str, Any]]:
+    return [i for i in (items if isinstance(items, list) else []) if isinstance(i, dict)]

@@ -88,7 +88,7 @@ class Vendor:
                 self.wfile.write(body[: len(body) // 2] if reply.cut else body)
                 self.close_connection = reply.cut
 
-            do_GET = do_POST = do_PATCH = answer  # noqa: N815 - names of the standard library
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = answer  # noqa: N815 - names of the standard library
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Say nothing."""

@@ -3,83 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from flows.connectors.base import Page, Receipt, write_cursor
+from flows.connectors.base import Receipt, millis, write_cursor
 from flows.connectors.salesforce import Salesforce
 from flows.errors import SchemaChanged, Unauthorised, VendorError
-from tests.flows.connectors.conftest import QUICK, Call, Reply, Script, Vendor
-
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-SECRET = "s3cr3t-of-the-client"
-LOCKED = {"statusCode": "UNABLE_TO_LOCK_ROW", "message": "unable to obtain exclusive access"}
-
-
-class Org:
-    """Mints a numbered token per request and passes everything else to a script."""
-
-    def __init__(self, vendor: Vendor) -> None:
-        self.minted = 0
-        self.vendor = vendor
-        self.script: Script = lambda call: Reply({"records": [], "done": True, "totalSize": 0})
-        vendor.script = self
-
-    def __call__(self, call: Call) -> Reply:
-        if call.path != "/services/oauth2/token":
-            return self.script(call)
-        assert call.form["client_secret"] == SECRET
-        self.minted += 1
-        return Reply(
-            {
-                "access_token": f"00Dxx0000001gPL!token{self.minted}",
-                "instance_url": self.vendor.url,
-                "id": "https://login.salesforce.example/id/00Dxx0000001gPLEAY/00500000000000zAAA",
-            }
-        )
-
-    def replies(self, *replies: Reply) -> None:
-        queue = list(replies)
-        self.script = lambda call: queue.pop(0) if len(queue) > 1 else queue[0]
-
-    @property
-    def asked(self) -> list[Call]:
-        return [call for call in self.vendor.calls if "oauth2" not in call.path]
-
-
-@pytest.fixture
-def org(vendor: Vendor) -> Org:
-    return Org(vendor)
-
-
-@pytest.fixture
-def salesforce(vendor: Vendor, org: Org) -> Iterator[Salesforce]:
-    connector = Salesforce(
-        login_url=vendor.url, client_id="app", client_secret=SECRET, timeout=2, patience=QUICK
-    )
-    yield connector
-    connector.close()
-
-
-def pull(salesforce: Salesforce, name: str, cursor: str | None = None) -> Iterator[Page]:
-    return salesforce.pull(next(s for s in salesforce.streams if s.name == name), cursor, NOW)
-
-
-def lead(number: int, at: datetime, **more: Any) -> dict[str, Any]:
-    stamp = at.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
-    return {"Id": f"00Q{number:012d}AAA", "SystemModstamp": stamp, "IsDeleted": False, **more}
-
-
-def page(*rows: dict[str, Any], following: str | None = None) -> Reply:
-    body = {"records": rows, "done": following is None, "totalSize": len(rows)}
-    return Reply({**body, **({"nextRecordsUrl": following} if following else {})})
-
-
-def soql(call: Call) -> str:
-    return call.query["q"][0]
+from tests.flows.connectors.conftest import Call, Reply, Vendor
+from tests.flows.connectors.salesforce_org import (  # noqa: F401 - fixtures
+    LOCKED,
+    NOW,
+    SECRET,
+    Org,
+    lead,
+    org_fixture,
+    page,
+    pull,
+    salesforce_fixture,
+    soql,
+)
 
 
 def test_a_dead_session_is_renewed_once(salesforce: Salesforce, org: Org) -> None:
@@ -153,6 +97,7 @@ def test_a_pull_cut_off_close_to_its_present_looks_back_for_late_commits(
     cursor = next(pull(salesforce, "leads")).cursor
     org.replies(page())
     list(pull(salesforce, "leads", cursor))
+    assert "Id > '00Q000000000007AAA'" in soql(org.asked[-2])
     assert "SystemModstamp >= 2026-11-20T11:47:00Z" in soql(org.asked[-1])
 
 
@@ -201,7 +146,7 @@ def test_a_stamp_in_the_future_does_not_carry_the_cursor_away(
     org.replies(page(lead(1, NOW - timedelta(hours=1)), lead(2, datetime(2999, 1, 1, tzinfo=UTC))))
     cursor = json.loads(next(pull(salesforce, "leads")).cursor or "")
     assert cursor["stamp"] == "2026-11-20T11:00:00.000Z"
-    far = write_cursor(stamp="2999-01-01T00:00:00Z", id="x", open=False)
+    far = write_cursor(stamp="2999-01-01T00:00:00Z", id="x", open=False, deep_at=millis(NOW))
     list(pull(salesforce, "leads", far))
     assert "SystemModstamp >= 2026-11-20T11:50:00Z" in soql(org.asked[-1])
 
