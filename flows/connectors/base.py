@@ -281,6 +281,9 @@ def millis(moment: datetime) -> int:
 
 def iso(moment: datetime) -> str:
     """UTC with milliseconds and a Z, the one form every vendor here accepts."""
+    if moment.tzinfo is None:
+        # Out of the stores, where every time is UTC and none says so.
+        moment = moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -49,6 +49,7 @@ class HubSpot:
 
     system = "hubspot"
     streams: tuple[Stream, ...] = STREAMS
+    bulk_writes_from: int | None = None
 
     def __init__(
         self,
@@ -74,8 +75,8 @@ class HubSpot:
             client=client,
             patience=patience,
         )
-        # Found by email_events, read by email_campaigns; None until the former has run here.
-        self._campaigns: set[str] | None = None
+        # Found by email_events, read by email_campaigns.
+        self._campaigns = reading.Campaigns()
         self.budget = self._wire.budget
         self.dropped_fields: dict[str, list[str]] = {}
         """Per stream, properties of ours that ``describe`` did not find: run baton setup-crm."""
@@ -122,8 +123,6 @@ class HubSpot:
         elif stream.name == "page_events":
             yield from reading.page_events(wire, stream, state, now)
         elif stream.name == "email_events":
-            if self._campaigns is None:
-                self._campaigns = set()
             yield from reading.email_events(wire, stream, state, now, self._campaigns)
         elif stream.name == "email_campaigns":
             yield from reading.email_campaigns(wire, stream, state, now, self._campaigns)

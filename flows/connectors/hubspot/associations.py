@@ -7,9 +7,11 @@ from typing import Any
 
 from flows.connectors.base import text_id
 from flows.connectors.http import slices
+from flows.connectors.hubspot.fields import is_refused
+from flows.connectors.hubspot.refusals import named
 from flows.connectors.hubspot.streams import ASSOCIATED
 from flows.connectors.hubspot.wire import Wire, next_page
-from flows.errors import Forbidden
+from flows.errors import SourceError
 
 MAX_INPUTS = 1000
 NONE_FOUND = "NO_ASSOCIATIONS_FOUND"
@@ -18,7 +20,8 @@ NONE_FOUND = "NO_ASSOCIATIONS_FOUND"
 def with_associations(wire: Wire, name: str, items: list[Any], refused: set[str]) -> list[Any]:
     """Put ``associations`` into the records of a page, as ids in order: the same ones, same bytes.
 
-    An object the credential may not read (kept in ``refused``), or HubSpot could not answer for,
+    An object the credential may not read or the account has not (kept in ``refused``), or HubSpot
+    could not answer for,
     is left out: "unknown" and "none" are different things.
     """
     ids = [name for name in (text_id(i.get("id")) for i in items if isinstance(i, dict)) if name]
@@ -28,7 +31,9 @@ def with_associations(wire: Wire, name: str, items: list[Any], refused: set[str]
             continue
         try:
             linked = _read(wire, f"/crm/associations/{{version}}/{name}/{target}/batch/read", ids)
-        except Forbidden:
+        except SourceError as error:
+            if not is_refused(error):
+                raise
             refused.add(target)
             continue
         for own, others in linked.items():
@@ -67,7 +72,8 @@ def _collected(items: list[Any], linked: dict[str, set[str]]) -> set[str]:
             continue
         seen.add(own)
         # An integer on the wire, whatever the specification says.
-        others = (text_id(to.get("toObjectId")) for to in item.get("to") or [])
+        ends = [to for to in item.get("to") or [] if isinstance(to, dict)]
+        others = (text_id(to.get("toObjectId")) for to in ends)
         linked.setdefault(own, set()).update(other for other in others if other)
     return seen
 
@@ -93,14 +99,7 @@ def _unanswered(body: dict[str, Any], silent: set[str]) -> set[str]:
     others = [e for e in errors if not str(e.get("subCategory")).endswith(NONE_FOUND)]
     if not others:
         return set()
-    contexts = (e.get("context") for e in errors if e not in others)
-    named = {
-        str(name)
-        for context in contexts
-        if isinstance(context, dict)
-        for name in context.get("fromObjectId") or []
-    }
-    return silent - named
+    return silent - set(named({"errors": [e for e in errors if e not in others]}, "fromObjectId"))
 
 
 def _from(item: Any) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from flows.connectors.base import Field, Finding
 from flows.connectors.hubspot.fields import (
@@ -64,15 +64,21 @@ def examine(wire: Wire) -> Iterator[Finding]:
     for probe in PROBES:
         yield from _safely(f"hubspot.stream {probe.stream}", partial(_stream, here, probe))
     yield from _safely("hubspot.fields contact", partial(_fields, here))
-    yield from _safely("hubspot.account", partial(_account, here))
-    yield from _safely("hubspot.daily_calls", partial(_daily_calls, here))
+    # Good to know, and nothing is read or written less without it.
+    yield from _safely("hubspot.account", partial(_account, here), refused="warning")
+    yield from _safely("hubspot.daily_calls", partial(_daily_calls, here), refused="warning")
 
 
-def _safely(check: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _safely(
+    check: str,
+    look: Callable[[], Iterator[Finding]],
+    refused: Literal["warning", "broken"] = "broken",
+) -> Iterator[Finding]:
     try:
         yield from look()
     except SourceError as error:
-        yield Finding(check, "broken", detail(error), cure(error))
+        status = refused if is_refused(error) else "broken"
+        yield Finding(check, status, detail(error), cure(error))
     except Exception as problem:  # noqa: BLE001 - what was not foreseen must not hide the rest
         yield Finding(
             check,

@@ -64,14 +64,21 @@ KINDS = {
 
 
 def describe(wire: Wire) -> dict[str, list[Field]]:
-    """Return the properties of each CRM object, by name; an object not granted is left out."""
+    """Return the properties of each CRM object, by name; an object not granted is left out.
+
+    So is one without any property: every object has its own id, so that answer tells of nothing,
+    least of all that all properties are gone.
+    """
     found: dict[str, list[Field]] = {}
     for stream in CRM_OBJECTS:
         try:
-            found[stream.name] = properties_of(wire, stream.name)
+            properties = properties_of(wire, stream.name)
         except SourceError as error:
             if not (stream.is_optional and is_refused(error)):
                 raise
+            continue
+        if properties:
+            found[stream.name] = properties
     return found
 
 
@@ -117,7 +124,8 @@ def misfit(spec: CustomField, held: Field) -> str | None:
 def _field(item: dict[str, Any]) -> Field:
     changes = item.get("modificationMetadata")
     options = item.get("options") if not item.get("externalOptions") else None
-    values = (o.get("value") for o in options or [] if isinstance(o, dict))
+    listed = options if isinstance(options, list) else []
+    values = (o.get("value") for o in listed if isinstance(o, dict))
     return Field(
         name=item["name"],
         kind=str(item.get("type") or ""),

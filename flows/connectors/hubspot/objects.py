@@ -36,6 +36,8 @@ LOOK_BACK = 5 * MINUTE
 # back further, and archived records, which search never shows, are listed.
 DEEP_EVERY, DEEP_LOOK_BACK = 60 * MINUTE, 120 * MINUTE
 LONGEST_URL = 5_000
+# The address is too long for somebody on the way, the mark is no longer known, or there is no list.
+NO_LIST = (400, 404, 405, 413, 414, 431)
 
 State = dict[str, Any]
 
@@ -123,8 +125,7 @@ def _listed(reading: _Reading, state: State, until: int) -> Generator[Page, None
             place = {"after": mark, "list_from": began, "max_seen": seen} if mark else window
             yield Page(records, write_cursor(**place), rejects)
     except VendorError as error:
-        # The address is too long for somebody on the way, or the mark is no longer known.
-        if error.status not in (400, 414):
+        if error.status not in NO_LIST:
             raise
         return _window(EPOCH, until, seen, None)
     return window
@@ -137,23 +138,53 @@ def _searched(reading: _Reading, window: State) -> Iterator[Page]:
     records with one modification time are no special case (airbytehq/airbyte#43317).
     """
     wire, stream = reading.wire, reading.stream
-    total: int | None = None
+    total, offset, read = None, None, 0
     while True:
-        body = wire.search(stream.path, f"searching {stream.name}", _query(stream, window))
+        query = _query(stream, window) | ({"after": offset} if offset else {})
+        body = wire.search(stream.path, f"searching {stream.name}", query)
         items = wire.items(body, f"searching {stream.name}")
         total = number(body, "total") if total is None else total
-        # The account may cap a page below our limit: a short page with a next one is not the last.
-        last = not items or (len(items) < SEARCH_LIMIT and next_page(body) is None)
         records, rejects = reading.sort_out(items)
-        highest = max((int(r.key) for r in records if r.key.isdecimal()), default=0)
-        if not last and highest <= window["last_id"]:
-            raise wire.strange(stream.name, "a full page without a new id")
-        window["last_id"] = max(window["last_id"], highest)
         window["max_seen"] = newest_of(records, window["max_seen"], window["until"])
+        ids = [int(r.key) for r in records if r.key.isdecimal()]
+        if offset is None and ids == sorted(ids):
+            last = _is_last(reading, window, max(ids, default=0), body)
+        else:
+            # Not in the order asked for: behind its highest id rows may be missing, so this one
+            # question is read on by offset. Beyond 10,000 that is refused, and not silent.
+            read += len(items)
+            last, offset = _by_offset(reading, read, offset, body)
         if items:
             yield Page(records, write_cursor(**window), rejects, total)
         if last:
             return
+
+
+def _is_last(reading: _Reading, window: State, highest: int, body: dict[str, Any]) -> bool:
+    """Move ``window`` behind a page, and say whether there is nothing more in it.
+
+    A page may be capped below our limit, so a short one is the last only if nothing speaks of
+    more: neither a next page nor a total beyond it.
+    """
+    size = len(body["results"])
+    is_full = size >= SEARCH_LIMIT or (size > 0 and next_page(body) is not None)
+    if highest <= window["last_id"]:
+        if is_full:
+            raise reading.wire.strange(reading.stream.name, "a full page without a new id")
+        return True
+    window["last_id"] = highest
+    return not is_full and (number(body, "total") or 0) <= size
+
+
+def _by_offset(
+    reading: _Reading, read: int, offset: str | None, body: dict[str, Any]
+) -> tuple[bool, str]:
+    """Say whether a question is answered after ``read`` rows, and where else it goes on."""
+    following = next_page(body)
+    if following is not None and following == offset:
+        raise reading.wire.strange(reading.stream.name, "the same page again")
+    is_all = following is None and (number(body, "total") or 0) <= read
+    return is_all or not body["results"], following or str(read)
 
 
 def _query(stream: Stream, window: State) -> dict[str, Any]:
@@ -178,11 +209,20 @@ def _archived(wire: Wire, stream: Stream) -> Iterator[Page]:
     names = [name for name in stream.fields if name in keep]
     asked = {"archived": "true", "properties": ",".join(names)}
     for items in wire.listed(stream.path, f"listing archived {stream.name}", **asked):
+        # Whoever passes over the question lists the living, and those must not be buried: only
+        # what says of itself that it is archived is.
+        gone = [item for item in items if not isinstance(item, dict) or _is_archived(item)]
+        if items and not gone:
+            return
         records, rejects = sort_out(
-            items, key=id_of, version_at=_archived_at, is_deleted=lambda _: True
+            gone, key=id_of, version_at=_archived_at, is_deleted=lambda _: True
         )
-        if items:
+        if gone:
             yield Page(records, None, rejects)
+
+
+def _is_archived(item: dict[str, Any]) -> bool:
+    return item.get("archived") is True or bool(item.get("archivedAt"))
 
 
 def _archived_at(item: dict[str, Any]) -> datetime | None:

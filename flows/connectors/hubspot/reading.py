@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,21 @@ from flows.errors import VendorError
 
 EVENT_LOOK_BACK, EMAIL_LOOK_BACK = 60 * MINUTE, 24 * 60 * MINUTE
 SUBMISSION_LIMIT, EMAIL_LIMIT = 50, 1000
+
+
+@dataclass(slots=True)
+class Campaigns:
+    """The campaigns that events named; all of them from ``since`` on, in epoch milliseconds.
+
+    ``since`` is None until the events of some window were read to their end.
+    """
+
+    ids: set[str] = field(default_factory=set)
+    since: int | None = None
+
+    def complete(self, start: int) -> None:
+        """Take note that the events from ``start`` on are read."""
+        self.since = start if self.since is None else min(self.since, start)
 
 
 def whole(wire: Wire, stream: Stream) -> Iterator[Page]:
@@ -57,11 +73,13 @@ def submissions(wire: Wire, stream: Stream, state: dict[str, Any], now: datetime
                 yield held
             newest = newest_of(records, newest, millis(now))
             held = Page(records, None, rejects)
-        if held is None or not (held.records or held.rejects):
+        if held is None:
             continue
         # Newest first: only a form read to its end may move its cursor, with its last page.
         if newest:
             cursors[form] = newest
+        elif not held.records and not held.rejects:
+            continue
         yield Page(held.records, write_cursor(forms=cursors), held.rejects)
 
 
@@ -101,16 +119,24 @@ def page_events(wire: Wire, stream: Stream, state: dict[str, Any], now: datetime
     if newest is not None:
         start = start_of(newest, until, EVENT_LOOK_BACK)
         asked["occurredAfter"] = iso(datetime.fromtimestamp(start / 1000, UTC))
+    latest, is_ascending = datetime.min.replace(tzinfo=UTC), True
     for items in wire.listed(stream.path, "reading page views", **asked):
         records, rejects = sort_out(items, key=id_of, version_at=_time("occurredAt"))
         newest = newest_of(records, newest, until)
+        times = [latest, *(r.version_at for r in records if r.version_at)]
+        is_ascending = is_ascending and times == sorted(times)
+        latest = times[-1]
         if items:
             # Ascending, so every landed page may move the cursor.
-            yield Page(records, write_cursor(since=newest) if newest else None, rejects)
+            moved = write_cursor(since=newest) if newest and is_ascending else None
+            yield Page(records, moved, rejects)
+    if newest and not is_ascending:
+        # Newest first, whatever was asked for: only the end shows that nothing older is left.
+        yield Page([], write_cursor(since=newest))
 
 
 def email_events(
-    wire: Wire, stream: Stream, state: dict[str, Any], now: datetime, campaigns: set[str]
+    wire: Wire, stream: Stream, state: dict[str, Any], now: datetime, campaigns: Campaigns
 ) -> Iterator[Page]:
     """Read opens and clicks; put the campaigns they belong to into ``campaigns``."""
     newest = number(state, "since")
@@ -118,9 +144,10 @@ def email_events(
     for items in _email_pages(wire, stream, start, now):
         records, rejects = sort_out(items, key=_email_key, version_at=_time("created"))
         newest = newest_of(records, newest, millis(now))
-        campaigns |= _campaign_ids(items)
+        campaigns.ids |= _campaign_ids(items)
         if items:
             yield Page(records, None, rejects)
+    campaigns.complete(start)
     # The two kinds overlap in time: the cursor moves when both are read.
     if newest:
         yield Page([], write_cursor(since=newest))
@@ -140,18 +167,19 @@ def _email_pages(wire: Wire, stream: Stream, start: int, now: datetime) -> Itera
 
 
 def email_campaigns(
-    wire: Wire, stream: Stream, state: dict[str, Any], now: datetime, found: set[str] | None
+    wire: Wire, stream: Stream, state: dict[str, Any], now: datetime, found: Campaigns
 ) -> Iterator[Page]:
     """Read each campaign that an event named, once."""
     known = set(state["ids"]) if isinstance(state.get("ids"), list) else set()
-    if found is None:
-        # Pulled without email_events before it: look for the ids in the events ourselves.
-        start = start_of(number(state, "since"), millis(now), EMAIL_LOOK_BACK)
-        found = set()
-        for items in _email_pages(wire, stream_of("email_events"), start, now):
-            found |= _campaign_ids(items)
     since = number(state, "since")
-    for campaign in sorted(found - known):
+    start = start_of(since, millis(now), EMAIL_LOOK_BACK)
+    if found.since is None or found.since > start:
+        # Pulled alone, or cut off in a run whose events are landed and not read again: look for
+        # the ids in the events ourselves.
+        for items in _email_pages(wire, stream_of("email_events"), start, now):
+            found.ids |= _campaign_ids(items)
+        found.complete(start)
+    for campaign in sorted(found.ids - known):
         items = []
         try:
             items = [wire.get(f"{stream.path}/{campaign}", "reading a campaign")]
@@ -162,8 +190,7 @@ def email_campaigns(
         known.add(campaign)
         records, rejects = sort_out(items, key=id_of)
         yield Page(records, write_cursor(ids=sorted(known), since=since), rejects)
-    if found:
-        yield Page([], write_cursor(ids=sorted(known), since=millis(now)))
+    yield Page([], write_cursor(ids=sorted(known), since=millis(now)))
 
 
 def _email_key(item: dict[str, Any]) -> str | None:

@@ -18,12 +18,16 @@ def parts(body: Any) -> Iterator[dict[str, Any]]:
 
 
 def named(body: Any, name: str) -> list[str]:
-    """Collect what the contexts of an error body list under ``name``, each once, in order."""
+    """Collect what the contexts of an error body list under ``name``, each once, in order.
+
+    A context is documented as lists; one value without a list counts as a list of one.
+    """
     found: list[str] = []
     for part in parts(body):
         context = part.get("context")
         values = context.get(name) if isinstance(context, dict) else None
-        found += [str(value) for value in values] if isinstance(values, list) else []
+        listed = values if isinstance(values, list) else [values]
+        found += [str(value) for value in listed if value is not None]
     return list(dict.fromkeys(found))
 
 

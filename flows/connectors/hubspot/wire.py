@@ -11,7 +11,8 @@ import httpx
 from flows.connectors.base import text_id
 from flows.connectors.budget import rate
 from flows.connectors.http import Answer, Http, Patience
-from flows.errors import SchemaChanged
+from flows.connectors.hubspot.streams import OBJECTS
+from flows.errors import SchemaChanged, VendorError
 
 # The dated path on the left, what it was called until September 2027 on the right.
 OLD_PATHS = (
@@ -47,6 +48,7 @@ class Wire:
         patience: Patience | None,
     ) -> None:
         self.version = version
+        self._at_old_path: set[str] = set()
         self._headers = {"Authorization": f"Bearer {token}"}
         # Zero means no limiter of our own; the vendor's still holds. HubSpot counts all calls of
         # an app together, so one rate serves three classes; search has one of its own.
@@ -85,12 +87,13 @@ class Wire:
         """Return the same wire speaking another version of the API."""
         other = copy.copy(self)
         other.version = version
+        other._at_old_path = set()
         return other
 
     def path(self, path: str) -> str:
         """Write the API version into a path; ``v3`` moves it where it used to stand."""
-        if self.version == "v3":
-            for dated, old in OLD_PATHS:
+        for dated, old in OLD_PATHS:
+            if self.version == "v3" or dated in self._at_old_path:
                 path = path.replace(dated, old)
         return path.replace("{version}", self.version)
 
@@ -109,7 +112,28 @@ class Wire:
         lane: str = "read",
     ) -> dict[str, Any]:
         """Send one call. All of ours may be repeated: reads, and writes of the same values."""
-        answer: Answer = self._http.call(
+        try:
+            answer = self._send(method, path, doing, body, params, lane)
+        except VendorError as error:
+            moved = self._may_be_at_old_path(path) if error.status == 404 else None
+            if moved is None:
+                raise
+            # Not every interface was dated at once. Only an answer proves that it is over there.
+            self._at_old_path.add(moved)
+            try:
+                answer = self._send(method, path, doing, body, params, lane)
+            except VendorError as other:
+                self._at_old_path.discard(moved)
+                raise (other if other.retryable else error) from None
+        self._learn(answer.headers)
+        if not isinstance(answer.body, dict):
+            raise self.strange(None, f"no JSON object while {doing}")
+        return answer.body
+
+    def _send(
+        self, method: str, path: str, doing: str, body: Any, params: Any, lane: str
+    ) -> Answer:
+        return self._http.call(
             method,
             self.path(path),
             doing=doing,
@@ -119,10 +143,13 @@ class Wire:
             params=params,
             json_body=body,
         )
-        self._learn(answer.headers)
-        if not isinstance(answer.body, dict):
-            raise self.strange(None, f"no JSON object while {doing}")
-        return answer.body
+
+    def _may_be_at_old_path(self, path: str) -> str | None:
+        # The objects say whether a version is offered at all, and answer 404 for single records.
+        if self.version == "v3":
+            return None
+        places = (dated for dated, _ in OLD_PATHS if dated != OBJECTS and path.startswith(dated))
+        return next((dated for dated in places if dated not in self._at_old_path), None)
 
     def get(self, path: str, doing: str, *, lane: str = "read", **params: Any) -> dict[str, Any]:
         """Read one answer."""

@@ -78,11 +78,13 @@ def test_a_server_that_passes_over_archived_does_not_bury_the_living(
     assert account.doors.count("archived") == 1
 
 
-def test_an_archived_record_that_does_not_say_so_again_is_gone(
-    hubspot: HubSpot, account: Account
-) -> None:
-    silent = {key: value for key, value in thing(1, hours_ago(1)).items() if key != "archived"}
-    account.archived["contacts"] = [silent, thing(2, hours_ago(1)), silent | {"id": "3"}]
+def test_a_record_is_gone_when_it_says_so_in_either_way(hubspot: HubSpot, account: Account) -> None:
+    silent = {key: value for key, value in thing(2, hours_ago(1)).items() if key != "archived"}
+    account.archived["contacts"] = [
+        thing(1, hours_ago(1)) | {"archived": True},
+        silent,
+        silent | {"id": "3", "archivedAt": "2026-11-19T00:00:00Z"},
+    ]
     pages = pull(hubspot, "contacts")
     assert [r.key for p in pages for r in p.records if r.is_deleted] == ["1", "3"]
 
@@ -194,6 +196,21 @@ def test_an_association_in_a_strange_shape_costs_itself_alone(
     )
     held = payloads(pull(hubspot, "deals"))
     assert held["1"]["associations"] == {"contacts": ["7"], "companies": ["7"]}
+
+
+@pytest.mark.parametrize("context", [{"fromObjectId": 2}, {"fromObjectId": "2"}])
+def test_a_context_that_names_one_record_without_a_list_is_understood(
+    hubspot: HubSpot, account: Account, context: dict[str, Any]
+) -> None:
+    account.page = 9
+    account.things["deals"] = [thing(n, hours_ago(1)) for n in (1, 2)]
+    errors = [no_associations("2") | {"context": context}, {"category": "VALIDATION_ERROR"}]
+    account.before = lambda call: (
+        Reply({"results": [], "errors": errors}, 207) if "associations" in call.path else None
+    )
+    held = payloads(pull(hubspot, "deals"))
+    assert held["1"]["associations"] == {}
+    assert held["2"]["associations"] == {"contacts": [], "companies": []}
 
 
 def test_a_description_without_any_property_says_nothing(
