@@ -273,7 +273,6 @@ baton_score number
 baton_score_reasons string
 baton_trigger string
 baton_context_gaps string
-baton_policy_version string
 """,
 }
 # The groups of a standard account, by how a contact property's name begins.

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from flows.connectors.base import Field, Finding
 from flows.connectors.hubspot.fields import (
     CUSTOM_FIELDS,
-    UNWRITTEN,
     is_refused,
     misfit,
     properties_of,
@@ -170,7 +169,7 @@ def _fields(wire: Wire) -> Iterator[Finding]:
             yield Finding(check, "ok", "present, writable, of the right type")
             continue
         advice = SET_UP if own is None else f"Archive it in HubSpot if nobody needs it. {SET_UP}"
-        yield Finding(check, "warning" if spec.name in UNWRITTEN else "broken", problem, advice)
+        yield Finding(check, "broken", problem, advice)
     yield _writable("hubspot_owner_id", held)
     yield _stages(held)
 

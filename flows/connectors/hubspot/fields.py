@@ -44,16 +44,7 @@ CUSTOM_FIELDS = (
         "text",
         "What sales should know and nobody does yet.",
     ),
-    CustomField(
-        "contact",
-        "baton_policy_version",
-        "Baton policy version",
-        "text",
-        "The version of the policy under which these values last changed.",
-    ),
 )
-# Read back and not yet written by any sync model: a sync misses nothing without them.
-UNWRITTEN = frozenset({"baton_policy_version"})
 # Our kind of field: (HubSpot's type, the way it is edited there).
 KINDS = {
     "text": ("string", "text"),

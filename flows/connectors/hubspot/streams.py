@@ -30,7 +30,7 @@ CONTACT_PROPERTIES = (
     *("hs_email_optout", "hs_email_bounce", "hs_marketable_status"),
     *("notes_last_contacted", "hs_last_sales_activity_timestamp"),
     *("baton_lead_key", "baton_score", "baton_score_reasons", "baton_trigger"),
-    *("baton_context_gaps", "baton_policy_version"),
+    "baton_context_gaps",
 )
 COMPANY_PROPERTIES = (
     *("hs_object_id", "createdate", "hs_lastmodifieddate", "hs_merged_object_ids"),

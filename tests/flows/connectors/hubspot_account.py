@@ -18,7 +18,7 @@ from tests.flows.connectors.conftest import Call, Reply
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OURS = (
     *("baton_lead_key", "baton_score", "baton_score_reasons", "baton_trigger"),
-    *("baton_context_gaps", "baton_policy_version"),
+    "baton_context_gaps",
 )
 STAGES = "subscriber lead marketingqualifiedlead salesqualifiedlead opportunity customer other"
 

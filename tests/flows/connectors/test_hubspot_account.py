@@ -204,7 +204,6 @@ def test_properties_of_ours_are_looked_at_one_by_one(hubspot: HubSpot, account: 
         "hubspot.field contact.baton_score_reasons": "broken",
         "hubspot.field contact.baton_trigger": "broken",
         "hubspot.field contact.baton_context_gaps": "broken",
-        "hubspot.field contact.baton_policy_version": "warning",
         "hubspot.field contact.hubspot_owner_id": "broken",
         "hubspot.field contact.lifecyclestage": "warning",
     }
