@@ -29,6 +29,7 @@ select
     accounts.employee_count,
     accounts.country,
     accounts.owner_id,
+    accounts.modified_by_id,
     opportunities.opportunity_owner_id,
     coalesce(opportunities.open_opportunity_count, 0) as open_opportunity_count,
     coalesce(contacts.contact_count, 0) as contact_count,

@@ -1,4 +1,4 @@
--- One row per lead: who it is and where it works, by the most believed record.
+-- One row per lead: who it is and whose address it has, by the most believed record.
 -- depends_on: {{ ref('leads_touched') }}
 with
     records as (
@@ -6,8 +6,6 @@ with
     ),
     free_mail as (select domain from {{ ref("free_mail_domains") }}),
     competitors as (select domain from {{ ref("competitor_domains") }}),
-    ranges as (select * from {{ ref("employee_ranges") }}),
-    countries as (select * from {{ ref("country_names") }}),
     accounts as (select * from {{ ref("accounts") }}),
     named as (
         select
@@ -16,39 +14,18 @@ with
                 partition by lead_key, belief order by created_at, record_key
             ) as rank,
             trim(concat_ws(' ', first_name, last_name)) as full_name,
-            {{ domain_of("records.email") }} as email_domain,
-            coalesce(records.employee_count, ranges.employee_count) as employees
+            {{ domain_of("records.email") }} as email_domain
         from records
-        left join ranges on records.employee_range = ranges.employee_range
     ),
-    {%- set best = [
-        "email",
-        "first_name",
-        "last_name",
-        "job_title",
-        "company_name",
-        "phone",
-        "technology_stack",
-        "buying_role",
-    ] %}
     best as (
         select
             lead_key,
-            {% for column in best %}
+            {% for column in ["email", "first_name", "last_name"] %}
                 arg_min({{ column }}, rank) filter (
                     where {{ column }} is not null
                 ) as {{ column }},
             {% endfor %}
             arg_min(full_name, rank) filter (where full_name <> '') as full_name,
-            arg_min(lower(industry), rank) filter (
-                where industry is not null
-            ) as industry,
-            arg_min(employees, rank) filter (
-                where employees is not null
-            ) as employee_count,
-            arg_min(country, rank) filter (
-                where country is not null
-            ) as country_as_written,
             arg_min(website, rank) filter (
                 where
                     website is not null
@@ -94,16 +71,7 @@ select
     best.first_name,
     best.last_name,
     best.full_name,
-    best.job_title,
-    best.company_name,
     coalesce(best.work_domain, best.website_domain) as company_domain,
-    best.employee_count,
-    best.industry,
-    coalesce(countries.country, best.country_as_written) as country,
-    countries.region,
-    best.phone,
-    best.technology_stack,
-    best.buying_role,
     best.has_free_mail and best.work_domain is null as is_free_mail,
     coalesce(best.work_domain, best.website_domain)
     in (select domain from competitors) as is_competitor,
@@ -117,7 +85,6 @@ select
     best.hubspot_contact_id,
     best.has_two_names
 from best
-left join countries on best.country_as_written = countries.name
 left join
     accounts
     on coalesce(best.work_domain, best.website_domain) = accounts.domain

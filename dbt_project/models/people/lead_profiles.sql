@@ -5,6 +5,22 @@ with
     described as (
         select * from {{ ref("int_leads__described") }} {{ where_touched() }}
     ),
+    facts as (
+        select
+            lead_key,
+            {% for field in fields_believed() %}
+                max(value) filter (
+                    where field = '{{ field }}'
+                ) as {{ field }}{{ "," if not loop.last }}
+            {% endfor %}
+        from {{ ref("lead_facts") }} {{ where_touched() }}
+        group by lead_key
+    ),
+    regions as (
+        select country, min(region) as region
+        from {{ ref("country_names") }}
+        group by country
+    ),
     in_crm as (select * from {{ ref("int_leads__in_crm") }}),
     triggered as (select * from {{ ref("int_leads__triggered") }}),
     interactions as (select * from {{ ref("int_leads__interactions") }}),
@@ -74,16 +90,16 @@ select
     described.first_name,
     described.last_name,
     described.full_name,
-    described.job_title,
-    described.company_name,
+    facts.job_title,
+    facts.company_name,
     described.company_domain,
-    described.employee_count,
-    described.industry,
-    described.country,
-    described.region,
-    described.phone,
-    described.technology_stack,
-    described.buying_role,
+    facts.employee_count::bigint as employee_count,
+    facts.industry,
+    facts.country,
+    regions.region,
+    facts.phone,
+    facts.technology_stack,
+    facts.buying_role,
     described.is_free_mail,
     described.is_competitor,
     described.has_opted_out,
@@ -138,6 +154,8 @@ select
     assignments.owner_id,
     assignments.owner_assigned_at
 from described
+left join facts on described.lead_key = facts.lead_key
+left join regions on facts.country = regions.country
 left join in_crm on described.lead_key = in_crm.lead_key
 left join triggered on described.lead_key = triggered.lead_key
 left join interactions on described.lead_key = interactions.lead_key

@@ -10,6 +10,11 @@
         "account_key": "varchar",
     },
 ) %}
+{%- set facts_before = previous(
+    "people",
+    "lead_facts",
+    {"lead_key": "varchar", "evidence_key": "varchar"},
+) %}
 {%- set scores_before = previous(
     "scoring",
     "lead_scores",
@@ -151,6 +156,16 @@ with
             ) as last
             on true
     ),
+    new_answers as (
+        select email, domain, has_company
+        from {{ ref("stg_clearbit__lookups") }}
+        where retrieved_at > {{ built("as_of") }}
+    ),
+    new_companies as (
+        select record_key, domain
+        from {{ ref("stg_hubspot__companies") }}
+        where _seq > {{ built("seq") }}
+    ),
     ledger_rows as (
         select lead_key
         from {{ recorded("decisions") }}
@@ -258,6 +273,26 @@ with
         from profiles_before
         inner join
             changed_accounts on profiles_before.company_domain = changed_accounts.domain
+        union
+        select people.lead_key, 'enrichment' as cause
+        from people
+        inner join new_answers on people.email = new_answers.email
+        union
+        -- A company is told of everyone who works there.
+        select profiles_before.lead_key, 'enrichment' as cause
+        from profiles_before
+        inner join new_answers on profiles_before.company_domain = new_answers.domain
+        where new_answers.has_company
+        union
+        select profiles_before.lead_key, 'company' as cause
+        from profiles_before
+        inner join
+            new_companies on profiles_before.company_domain = new_companies.domain
+        union
+        -- It may stand for another domain by now.
+        select facts_before.lead_key, 'company' as cause
+        from {{ facts_before }} as facts_before
+        inner join new_companies on facts_before.evidence_key = new_companies.record_key
         union
         select lead_key, 'ledger' as cause
         from ledger_rows

@@ -14,6 +14,12 @@ with
         select 'country_names.csv', name, country
         from {{ ref("country_names") }}
         union all
+        select 'industry_names.csv', name, name
+        from {{ ref("industry_names") }}
+        union all
+        select 'industry_names.csv', name, industry
+        from {{ ref("industry_names") }}
+        union all
         select 'free_mail_domains.csv', domain, domain
         from {{ ref("free_mail_domains") }}
         union all

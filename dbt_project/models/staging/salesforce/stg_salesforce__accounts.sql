@@ -11,6 +11,7 @@
     "Type": "VARCHAR",
     "CreatedDate": "VARCHAR",
     "MasterRecordId": "VARCHAR",
+    "LastModifiedById": "VARCHAR",
     "NumberOfEmployees": "BIGINT",
 } -%}
 with
@@ -34,6 +35,7 @@ with
             {{ clean_text('record."BillingCountry"') }} as country,
             record."OwnerId" as owner_id,
             record."ParentId" as parent_id,
+            record."LastModifiedById" as modified_by_id,
             {{ clean_time('record."CreatedDate"') }} as created_at,
             _is_deleted as is_deleted,
             _seq,

@@ -14,6 +14,7 @@
     "MailingCountry": "VARCHAR",
     "CreatedDate": "VARCHAR",
     "SystemModstamp": "VARCHAR",
+    "LastModifiedById": "VARCHAR",
     "HasOptedOutOfEmail": "BOOLEAN",
 } -%}
 with
@@ -41,6 +42,7 @@ with
             record."OwnerId" as owner_id,
             record."MasterRecordId" as master_record_id,
             coalesce(record."HasOptedOutOfEmail", false) as has_opted_out,
+            record."LastModifiedById" as modified_by_id,
             {{ clean_time('record."CreatedDate"') }} as created_at,
             {{ clean_time('record."SystemModstamp"') }} as modified_at,
             _is_deleted as is_deleted,
