@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flows.connectors.base import Receipt, Reject
+from flows.connectors.base import Field, Receipt, Reject
+from flows.connectors.budget import Budget
 from flows.errors import mask
 from flows.warehouse import Landed, Warehouse
 
@@ -26,6 +28,21 @@ PERSON_TABLES = {
 APPENDED_ROWS = 10_000
 # What an attempt is, whatever became of it.
 _ATTEMPT = ("receipt_id", "target", "row_key", "lead_key", "sent", "before")
+# What a call to an enrichment provider is, whatever became of it.
+_CALL = ("call_id", "provider", "kind", "lookup", "lead_key", "period", "attempt")
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaEvent:
+    """One change of one field; ``needs_a_person`` where we read or write that field."""
+
+    address: str
+    field: str
+    change: str
+    before: str | None
+    after: str | None
+    needs_a_person: bool
+    cure: str
 
 
 class Ledger:
@@ -120,6 +137,100 @@ class Ledger:
             ],
         )
         return set_aside
+
+    def fields_of(self, address: str) -> list[Field]:
+        """Return the fields a stream had when it was last described."""
+        rows = self._warehouse.rows(
+            "select * from ledger.ops.stream_fields where address = ? "
+            "qualify row_number() over (partition by field order by as_of desc) = 1 and is_present",
+            [address],
+        )
+        return [
+            Field(
+                row["field"],
+                row["kind"],
+                row["label"],
+                tuple(json.loads(row["options"])),
+                row["is_writable"],
+            )
+            for row in rows
+        ]
+
+    def describe(self, address: str, changed: Sequence[Field], gone: Sequence[Field]) -> None:
+        """Record fields whose description is new or other than the one held, and those gone."""
+        self._append(
+            "ops.stream_fields",
+            [
+                {
+                    "address": address,
+                    "field": field.name,
+                    "kind": field.kind,
+                    "label": field.label,
+                    "options": json.dumps(field.options),
+                    "is_writable": field.is_writable,
+                    "is_present": is_present,
+                }
+                for fields, is_present in ((changed, True), (gone, False))
+                for field in fields
+            ],
+        )
+
+    def schema_changed(self, events: Iterable[SchemaEvent]) -> None:
+        """Record schema events (see ``steps.describe``), each once per run."""
+        self._append(
+            "ops.schema_events",
+            [
+                {
+                    "event_key": _event_key(event, self.run_id),
+                    **asdict(event),
+                }
+                for event in events
+            ],
+        )
+
+    def values_refused(
+        self, target: str, rows: Mapping[str, Any], refused: Iterable[Receipt]
+    ) -> int:
+        """Record values a vendor does not take, each field and value once; returns the new ones."""
+        known = {
+            (row["field"], row["after"])
+            for row in self._warehouse.rows(
+                "select field, after from ledger.ops.schema_events "
+                "where address = ? and change = 'value refused'",
+                [target],
+            )
+        }
+        found: dict[tuple[str, str], SchemaEvent] = {}
+        for receipt in refused:
+            name = receipt.refused_field
+            value = None if name is None else rows[receipt.key].get(name)
+            if name is None or value is None or (name, str(value)) in known:
+                continue
+            cure = (
+                f"Add it to the values {name} takes at {target.split('.')[0]}, or mend the policy "
+                "row it comes from"
+            )
+            event = SchemaEvent(target, name, "value refused", None, str(value), True, cure)
+            found[name, str(value)] = event
+        self.schema_changed(found.values())
+        return len(found)
+
+    def count_calls(self, system: str, budget: Budget) -> None:
+        """Record what a run asked of a system, by class of call, and what is left of its day."""
+        usage = budget.usage
+        self._append(
+            "ops.quotas",
+            [
+                {
+                    "system": system,
+                    "lane": lane or "call",
+                    "calls": calls,
+                    "used": None if usage is None else usage.used,
+                    "allowed": None if usage is None else usage.allowed,
+                }
+                for lane, calls in sorted(budget.spent.items())
+            ],
+        )
 
     def quarantine(self, address: str, rejects: Iterable[Reject]) -> int:
         """Keep records that could not be read, once per record and reason; returns the new ones."""
@@ -350,6 +461,65 @@ class Ledger:
             ],
         )
 
+    # --- enrichment ---------------------------------------------------------------------------
+
+    def intend_call(self, call: dict[str, Any]) -> None:
+        """Record a call to an enrichment provider before it is made, so that a crash is known.
+
+        ``call`` names ``call_id, provider, kind, lookup, lead_key, period`` and ``attempt``.
+        """
+        self._call(call, "intent")
+
+    def call_outcome(
+        self,
+        call: dict[str, Any],
+        status: str,
+        *,
+        body: Any = None,
+        reason: str | None = None,
+        ask_again_at: datetime | None = None,
+    ) -> None:
+        """Record what became of a call, with the answer whole."""
+        self._call(call, status, body, reason, ask_again_at)
+
+    def last_calls(self, provider: str) -> list[dict[str, Any]]:
+        """Return the last row of every call to a provider, without its body, oldest first."""
+        return self._warehouse.rows(
+            """
+            select * exclude (body) from ledger.ops.enrichment_calls
+            where provider = ?
+            qualify row_number() over (partition by call_id order by call_seq desc) = 1
+            order by call_seq
+            """,
+            [provider],
+        )
+
+    def _call(
+        self,
+        call: dict[str, Any],
+        status: str,
+        body: Any = None,
+        reason: str | None = None,
+        ask_again_at: datetime | None = None,
+    ) -> None:
+        last = self._warehouse.value(
+            "select coalesce(max(call_seq), 0) from ledger.ops.enrichment_calls"
+        )
+        self._append(
+            "ops.enrichment_calls",
+            [
+                {
+                    "call_seq": int(last) + 1,
+                    **{name: call[name] for name in _CALL},
+                    "status": status,
+                    "ask_again_at": ask_again_at,
+                    "body": None if body is None else json.dumps(body),
+                    "reason": None if reason is None else mask(reason)[:500],
+                    "recorded_at": _clock(),
+                }
+            ],
+        )
+
     # --- appending ----------------------------------------------------------------------------
 
     def _count(self, table: str) -> int:
@@ -386,6 +556,11 @@ class Ledger:
                 [json.dumps(stamped, default=str)],
             )
         return len(rows)
+
+
+def _event_key(event: SchemaEvent, run_id: str) -> str:
+    value = f" {event.after}" if event.change == "value refused" else ""
+    return f"{event.address}.{event.field} {event.change}{value}@{run_id}"
 
 
 def _is_text(value: Any) -> bool:

@@ -26,9 +26,17 @@ from prefect import flow, get_run_logger, task  # noqa: E402
 from prefect.cache_policies import NO_CACHE  # noqa: E402
 
 from flows.connectors.base import Connector  # noqa: E402
-from flows.errors import PipelineError, mask  # noqa: E402
+from flows.errors import PipelineError, RateLimited, mask  # noqa: E402
 from flows.ledger import Ledger  # noqa: E402
-from flows.steps import check, extract, record, transform, write_back  # noqa: E402
+from flows.steps import (  # noqa: E402
+    check,
+    describe,
+    enrich,
+    extract,
+    record,
+    transform,
+    write_back,
+)
 from flows.warehouse import Lease, Warehouse  # noqa: E402
 
 Do = Callable[..., Awaitable[Any]]
@@ -41,11 +49,14 @@ class Summary:
     run_id: str = ""
     dry_run: bool = False
     extracted: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    schema_events: int = 0
     quarantined: int = 0
     touched: int = 0
     checked: int = 0
     gaps: int = 0
     gaps_by_field: dict[str, int] = field(default_factory=dict)
+    enriched: dict[str, int] = field(default_factory=dict)
     adopted: int = 0
     mql: int = 0
     assigned: int = 0
@@ -103,7 +114,8 @@ async def sync_once(settings: Settings, *, dry_run: bool = False, do: Do = plain
     """Bring every lead from source to owner once. Safe to repeat: unchanged rows send nothing.
 
     A dry run works on copies of both stores and pretends that everything sent was accepted: it
-    counts exactly what would be written and writes nothing anywhere.
+    counts exactly what would be written and writes nothing anywhere. It spends no credit either,
+    so what an enrichment provider would add is missing to it.
     Raises: PipelineError, with what was landed kept for the next run.
     """
     connectors = extract.open_connectors(settings)
@@ -120,8 +132,15 @@ async def sync_once(settings: Settings, *, dry_run: bool = False, do: Do = plain
 
 
 def _check(system: Connector) -> None:
-    """Prove that a system answers before any work is done."""
-    system.check()
+    """Prove that a system answers before any work is done.
+
+    One whose calls of the day are used up has answered: what is ready elsewhere still goes out.
+    """
+    try:
+        system.check()
+    except RateLimited as error:
+        if not error.exhausted:
+            raise
 
 
 async def _run(
@@ -152,6 +171,12 @@ async def _run(
         with clock("people"):
             summary.touched = await do("who", transform.find_touched, warehouse)
         if summary.touched or not warehouse.is_built:
+            with clock("profiles"):
+                await do("people", transform.build_facts, warehouse)
+        if not dry_run:
+            with clock("enrich"):
+                await _enrich(settings, warehouse, ledger, summary, do)
+        if summary.touched or not warehouse.is_built:
             await _decide(warehouse, ledger, summary, clock, do)
         warehouse.mark_built(ledger.run_id, ledger.as_of, check.suite().hash)
         ledger.keep_policy(transform.policy_tables())
@@ -163,17 +188,23 @@ async def _run(
                 await do("published copy", warehouse.publish, ledger.as_of)
     except BaseException as error:
         ledger.end("failed", {"error": mask(str(error))[:1000], **summary.as_dict()})
+        _count_calls(connectors, ledger)
         raise
+    _count_calls(connectors, ledger)
     ledger.end("done", summary.as_dict())
     return summary
+
+
+def _count_calls(connectors: dict[str, Connector], ledger: Ledger) -> None:
+    """Record what the run asked of each vendor: a budget nobody can read is none."""
+    for system in connectors.values():
+        ledger.count_calls(system.system, system.budget)
 
 
 async def _decide(
     warehouse: Warehouse, ledger: Ledger, summary: Summary, clock: _Clock, do: Do
 ) -> None:
     """Take the touched leads through the rooms, from what is known to what is to be written."""
-    with clock("profiles"):
-        await do("people", transform.build_facts, warehouse)
     with clock("check"):
         await do("lead_profiles", _check_context, warehouse, ledger, summary)
     with clock("proposals"):
@@ -189,6 +220,31 @@ async def _decide(
         await do("touched keys", transform.test_touched, warehouse)
 
 
+async def _enrich(
+    settings: Settings, warehouse: Warehouse, ledger: Ledger, summary: Summary, do: Do
+) -> None:
+    """Ask providers for what is missing; who got an answer is known better before it is judged."""
+    providers, closed = enrich.open_providers(settings)
+    summary.troubles += closed
+    try:
+        enriched = await do(
+            "enrichment",
+            enrich.enrich,
+            warehouse,
+            ledger,
+            providers,
+            lambda: transform.build_candidates(warehouse),
+        )
+    finally:
+        for provider in providers:
+            provider.close()
+    summary.enriched = enriched.counts()
+    summary.troubles += enriched.troubles
+    if enriched.found:
+        summary.touched = await do("who was found", transform.find_enriched, warehouse)
+        await do("people again", transform.build_facts, warehouse)
+
+
 async def _extract(
     connectors: dict[str, Connector],
     warehouse: Warehouse,
@@ -200,6 +256,7 @@ async def _extract(
     failed: list[PipelineError] = []
 
     async def pull(system: Connector) -> None:
+        await _watch_fields(system, ledger, summary, do)
         for stream in system.streams:
             address = f"{system.system}.{stream.name}"
             try:
@@ -207,11 +264,22 @@ async def _extract(
                     address, extract.pull_stream, system, stream, warehouse, ledger, _progress
                 )
             except PipelineError as error:
+                if stream.is_optional and extract.is_refused(error):
+                    summary.skipped[address] = str(error)
+                    continue
+                if isinstance(error, RateLimited) and error.exhausted:
+                    # The day's share is used up: what is known already is still handed over.
+                    summary.troubles.append(str(error))
+                    break
                 failed.append(error)
+                if extract.is_refused(error):
+                    continue
                 # The next stream of a system that does not answer would not be answered either.
                 break
             summary.extracted[address] = pulled.landed
             summary.quarantined += pulled.quarantined
+        for name, reason in getattr(system, "unswept", {}).items():
+            summary.skipped[f"{system.system}.{name} deletions"] = reason
         for name, fields in getattr(system, "dropped_fields", {}).items():
             if fields:
                 summary.troubles.append(
@@ -223,6 +291,19 @@ async def _extract(
     await asyncio.to_thread(ledger.mint_lead_keys)
     if failed:
         raise failed[0]
+
+
+async def _watch_fields(system: Connector, ledger: Ledger, summary: Summary, do: Do) -> None:
+    """Tell what changed in a system's schema; one that does not describe itself is pulled blind."""
+    address = f"{system.system}.fields"
+    try:
+        events = await do(address, describe.watch_fields, system, ledger)
+    except PipelineError as error:
+        # A system that is down says so at its first stream; here only the description is lost.
+        summary.skipped[address] = str(error)
+        return
+    summary.schema_events += len(events)
+    summary.troubles += describe.troubles(events)
 
 
 def _check_context(warehouse: Warehouse, ledger: Ledger, summary: Summary) -> None:
@@ -365,7 +446,9 @@ def report(summary: Summary) -> str:
         f"# {summary.name}\n\nRun `{summary.run_id}`, {summary.touched} leads touched, "
         f"{summary.checked} checked, {summary.adopted} adopted, {summary.messages} messages.\n"
         + table("Extracted", "stream", "new versions", summary.extracted)
+        + table("Not pulled", "stream", "why", summary.skipped)
         + table("Context gaps", "field", "leads", summary.gaps_by_field)
+        + table("Enriched", "outcome", "lookups", summary.enriched)
         + table("Owners", "owner", "leads", summary.owners)
         + table("Written", "target", "rows", summary.written)
         + table("Seams", "seam", "median seconds", summary.seams)

@@ -7,6 +7,7 @@ from typing import Any
 from flows.warehouse import DBT_PROJECT, Warehouse
 
 WHO = "+leads_touched"
+ON_DEMAND = "tag:on_demand"
 
 
 def build_staging(warehouse: Warehouse) -> None:
@@ -28,11 +29,25 @@ def find_touched(warehouse: Warehouse) -> int:
 
 def build_facts(warehouse: Warehouse) -> None:
     """Build the rest of people: what is known of the touched leads."""
-    rooms = "path:models/people"
+    rooms = ("--select", "path:models/people", "--exclude", WHO, ON_DEMAND)
     if warehouse.is_built:
-        warehouse.dbt("run", "--select", rooms, "--exclude", WHO, "config.materialized:view")
+        warehouse.dbt("run", *rooms, "config.materialized:view")
     else:
-        warehouse.dbt("run", "--select", rooms, "--exclude", WHO, "--full-refresh")
+        warehouse.dbt("run", *rooms, "--full-refresh")
+
+
+def build_candidates(warehouse: Warehouse) -> None:
+    """Build the list of who is worth a paid call, as of now."""
+    warehouse.dbt("run", "--select", "enrichment_candidates")
+
+
+def find_enriched(warehouse: Warehouse) -> int:
+    """Add those of whom something was learnt in this run to the leads it touches.
+
+    Returns how many there are now. The facts of all of them are to be built (again) after it.
+    """
+    _run(warehouse, "leads_touched")
+    return int(warehouse.value("select count(*) from people.leads_touched"))
 
 
 def build_proposals(warehouse: Warehouse) -> None:
@@ -55,12 +70,14 @@ def _run(warehouse: Warehouse, *select: str) -> None:
 
 def _is_behind(warehouse: Warehouse, node: dict[str, Any]) -> bool:
     table = f"{node['schema']}.{node['name']}"
+    # A view of the ledger has nothing to catch up with.
     return any(
         warehouse.value(
             f"select coalesce((select max(_seq) from {source}), 0) "
             f"> coalesce((select max(_seq) from {table}), 0)"
         )
         for source in node["sources"]
+        if '"raw"' in source
     )
 
 

@@ -35,6 +35,7 @@ OF_THE_RUN = (
     "people.leads_touched",
     "people.int_people__affected",
     "write_back.int_leads__packed",
+    "people.enrichment_candidates",
 )
 # As often as in earnest, without the waiting: what is tested is the outcome, not the patience.
 ATTEMPTS = 7
