@@ -35,6 +35,63 @@ qualify
 """
 
 
+SCHEMA_OF_THE_WEEK = """
+select address, field, change, before, after, needs_a_person, cure, as_of
+from ops.schema_events
+where as_of > (select max(as_of) from ops.runs) - interval 7 day
+order by needs_a_person desc, as_of desc, address, field
+"""
+QUOTAS = """
+select system, max(used) as used, max(allowed) as allowed, max(as_of) as as_of
+from ops.quotas
+where used is not null
+group by system, as_of
+qualify row_number() over (partition by system order by as_of desc) = 1
+order by system
+"""
+
+
+ENRICHMENT = """
+with
+    calls as (
+        select provider, period, status, reason, as_of
+        from ops.enrichment_calls
+        qualify row_number() over (partition by call_id order by call_seq desc) = 1
+    ),
+    this_month as (select strftime(max(as_of), '%Y-%m') as period from ops.runs),
+    budgets as (
+        select
+            policy_row ->> '$.provider' as provider,
+            (policy_row ->> '$.monthly_budget')::bigint as monthly_budget
+        from ops.policy_versions
+        where
+            policy_table = 'enrichment_providers'
+            and policy_version
+            = (select arg_max(policy_version, as_of) from ops.policy_versions)
+    )
+select
+    budgets.provider,
+    budgets.monthly_budget,
+    count(*) filter (
+        where
+            calls.period = this_month.period
+            and calls.status not in ('refused', 'throttled', 'unreached')
+    ) as used,
+    count(*) filter (where calls.status = 'pending') as pending,
+    count(*) filter (
+        where calls.status in ('unknown', 'intent') and calls.period = this_month.period
+    ) as lost,
+    arg_max(calls.status, calls.as_of) as last_status,
+    arg_max(calls.reason, calls.as_of) as last_reason,
+    max(calls.as_of) as last_asked_at
+from budgets
+cross join this_month
+inner join calls on budgets.provider = calls.provider
+group by budgets.provider, budgets.monthly_budget
+order by budgets.provider
+"""
+
+
 # One run
 
 
@@ -82,6 +139,7 @@ def summary_lines(summary: Mapping[str, Any], names: Mapping[str, str]) -> list[
             f"{summary['gaps']} missing fields new" if summary["gaps"] else "no missing field new",
             f"missing in the leads checked: {fields}" if fields else "",
         ),
+        *_enriched(summary.get("enriched") or {}),
         _line(
             "qualified",
             f"{summary['mql']} became MQL",
@@ -107,6 +165,21 @@ def summary_lines(summary: Mapping[str, Any], names: Mapping[str, str]) -> list[
     if refused or open_ones:
         lines.append(_line("to mend", f"{refused} rows rejected, {open_ones} without an answer"))
     return lines + [_line("to mend", trouble) for trouble in summary["troubles"]]
+
+
+def _enriched(counts: Mapping[str, int]) -> list[str]:
+    """Tell what was looked up, where anything was."""
+    if not any(counts.values()):
+        return []
+    found, missing, pending = (counts.get(name, 0) for name in ("found", "missing", "pending"))
+    return [
+        _line(
+            "enriched",
+            f"{found} found, {missing} not known",
+            f"{pending} to be asked again" if pending else "",
+            f"{counts.get('spent', 0)} credits spent",
+        )
+    ]
 
 
 def duration(seconds: float) -> str:
@@ -225,6 +298,9 @@ def _read(reader: Reader, runs: list[dict[str, Any]]) -> dict[str, Any]:
             f"any_value(row_key) as first_key from {receipts} "
             "where status = 'rejected' group by target, reason order by rows desc, target"
         ),
+        "schema": _rows_if_there(reader, "schema_events", SCHEMA_OF_THE_WEEK),
+        "quotas": _rows_if_there(reader, "quotas", QUOTAS),
+        "enrichment": _rows_if_there(reader, "enrichment_calls", ENRICHMENT),
     }
     found["needs_a_person"] = bool(
         last.get("phase") == "failed"
@@ -235,6 +311,16 @@ def _read(reader: Reader, runs: list[dict[str, Any]]) -> dict[str, Any]:
         or found["rejected"]
     )
     return found
+
+
+def _rows_if_there(reader: Reader, table: str, query: str) -> list[dict[str, Any]]:
+    """Read a table of ``ops`` that a copy published by an older version does not hold yet."""
+    is_there = reader.rows(
+        "select 1 from duckdb_tables() where schema_name = 'ops' and table_name = ? union all "
+        "select 1 from duckdb_views() where schema_name = 'ops' and view_name = ?",
+        [table, table],
+    )
+    return reader.rows(query) if is_there else []
 
 
 def status_lines(found: Mapping[str, Any]) -> list[str]:
@@ -269,6 +355,21 @@ def status_lines(found: Mapping[str, Any]) -> list[str]:
     lines += [f"  {row['records']:>7}  {row['reason']}" for row in found["flagged"][:FEW]] or [
         "  none"
     ]
+    if found["schema"]:
+        lines += ["", "Schema: what changed at the vendors in seven days"]
+        lines += [
+            f"  {_when(row['as_of'])}  {row['address']}: {row['field']} {row['change']}. "
+            f"{row['cure']}."
+            for row in found["schema"][:FEW]
+        ]
+    if found["quotas"]:
+        lines += ["", "Calls of the day, by everyone who calls"]
+        lines += [
+            f"  {row['used']:>9,} of {row['allowed']:,}  {row['system']}" for row in found["quotas"]
+        ]
+    if found["enrichment"]:
+        lines += ["", "Enrichment: calls of the month"]
+        lines += [_enrichment_line(row) for row in found["enrichment"]]
     clocks = ", ".join(f"{color} {count}" for color, count in found["clocks"].items())
     lines += ["", f"First-touch clocks: {clocks or 'none'}", ""]
     lines.append("For a person" if found["needs_a_person"] else "Nothing needs a person.")
@@ -296,6 +397,18 @@ def _for_a_person(found: Mapping[str, Any]) -> list[str]:
             "Look there; `baton explain` shows what was sent."
         )
     return told
+
+
+def _enrichment_line(row: Mapping[str, Any]) -> str:
+    left = max(0, row["monthly_budget"] - row["used"])
+    told = [f"{row['used']} used, {left} left"]
+    if row["pending"]:
+        told.append(f"{row['pending']} pending")
+    if row["lost"]:
+        told.append(f"{row['lost']} lost without an answer")
+    if row["last_status"] in ("refused", "throttled", "unreached", "unknown"):
+        told.append(f"last call {row['last_status']} ({row['last_reason']})")
+    return f"  {row['provider']:<9} {', '.join(told)}; asked last {_when(row['last_asked_at'])}"
 
 
 def _by_target(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

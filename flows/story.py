@@ -20,6 +20,12 @@ from flows.warehouse import Reader
 
 TOUCHES = 15
 MESSAGES = ("slack.message", "smtp.message")
+SOURCES = {
+    "human": "entered by a person in the CRM",
+    "crm": "as the CRM has it",
+    "provider": "found by",
+    "form": "as the MAP has it",
+}
 
 
 def read_story(reader: Reader, who: str) -> dict[str, Any]:
@@ -64,6 +70,8 @@ def read_story(reader: Reader, who: str) -> dict[str, Any]:
             "from people.people where lead_key = ? order by created_at nulls last, record_key",
             [key],
         ),
+        "facts": _facts(reader, key),
+        "lookups": _lookups(reader, key),
         "first_touch": {
             name.removeprefix("first_touch_"): profile.get(name)
             for name in (
@@ -148,6 +156,38 @@ def _lead_key(reader: Reader, who: str) -> str:
             next_step="Name one of these keys",
         )
     return str(keys[0])
+
+
+def _is_there(reader: Reader, schema: str, table: str) -> bool:
+    """Whether the copy holds a table; one published by an older version may not."""
+    return bool(
+        reader.rows(
+            "select 1 from duckdb_tables() where schema_name = ? and table_name = ?",
+            [schema, table],
+        )
+    )
+
+
+def _facts(reader: Reader, key: str) -> list[dict[str, Any]]:
+    if not _is_there(reader, "people", "lead_facts"):
+        return []
+    return reader.rows(
+        "select field, value, source, provider, evidence_key, retrieved_at "
+        "from people.lead_facts where lead_key = ? order by field",
+        [key],
+    )
+
+
+def _lookups(reader: Reader, key: str) -> list[dict[str, Any]]:
+    if not _is_there(reader, "ops", "enrichment_calls"):
+        return []
+    return reader.rows(
+        "select provider, kind, status, reason, attempt, ask_again_at, as_of "
+        "from ops.enrichment_calls where lead_key = ? "
+        "qualify row_number() over (partition by call_id order by call_seq desc) = 1 "
+        "order by call_seq",
+        [key],
+    )
 
 
 def _policy(reader: Reader, table: str, version: str | None = None) -> list[dict[str, Any]]:
@@ -386,6 +426,7 @@ def story_lines(story: Mapping[str, Any]) -> list[str]:
     """Tell it from top to bottom. Times are UTC where nothing else is said."""
     return [
         *_told_who(story),
+        *_told_facts(story),
         *_told_path(story),
         *_told_score(story["score"]),
         *_told_context(story["context"]),
@@ -430,6 +471,25 @@ def _told_who(story: Mapping[str, Any]) -> list[str]:
     if story["flags"]:
         lines += _section("Flags", story["flags"])
     return lines
+
+
+def _told_facts(story: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for row in story["facts"]:
+        source = SOURCES.get(row["source"], row["source"])
+        by = f" {row['provider']}" if row["provider"] else ""
+        since = f", since {_when(row['retrieved_at'])}" if row["retrieved_at"] else ""
+        value = " ".join(str(row["value"]).split())
+        lines.append(f"{row['field']:<17}{value}: {source}{by} ({row['evidence_key']}{since})")
+    for row in story["lookups"]:
+        again = f", due again {_when(row['ask_again_at'])}" if row["status"] == "pending" else ""
+        what = "the person" if row["kind"] == "person" else "the company"
+        lines.append(
+            f"{_when(row['as_of'])}  asked {row['provider']} for {what}: {row['status']}"
+            + (f" ({row['reason']})" if row["reason"] else "")
+            + again
+        )
+    return _section("What is believed, and whom", lines, "nothing but the name")
 
 
 def _told_path(story: Mapping[str, Any]) -> list[str]:

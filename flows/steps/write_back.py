@@ -17,6 +17,8 @@ from flows.ledger import Ledger
 from flows.warehouse import Warehouse
 
 BATCH = 200
+# Of a load of thousands (a new policy, a first handover of many): one job, not a call per 200.
+BULK_BATCH = 10_000
 MESSAGES = ("slack.message", "smtp.message")
 FALL_BACK = "users_not_found"
 
@@ -111,8 +113,10 @@ def send_table(
     if not rows:
         return
     key, target = next(iter(rows[0])), f"{system}.{object_name}"
-    for start in range(0, len(rows), BATCH):
-        batch = {str(row[key]): row for row in rows[start : start + BATCH]}
+    bulk_from = connectors[system].bulk_writes_from
+    size = BULK_BATCH if bulk_from is not None and len(rows) >= bulk_from else BATCH
+    for start in range(0, len(rows), size):
+        batch = {str(row[key]): row for row in rows[start : start + size]}
         ledger.intend(target, key, list(batch.values()))
         outcomes: dict[str, Receipt] = {}
         try:
@@ -127,6 +131,7 @@ def send_table(
         for missing in batch.keys() - outcomes.keys():
             outcomes[missing] = Receipt(missing, "unknown", reason="no answer for this row")
         ledger.outcome(target, batch, outcomes.values())
+        ledger.values_refused(target, batch, outcomes.values())
         _count(target, outcomes.values(), written)
 
 

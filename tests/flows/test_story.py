@@ -69,6 +69,17 @@ select distinct
     'organic' as first_touch_source, 'google' as first_touch_source_detail,
     null as first_touch_campaign
 from people.people;
+create table people.lead_facts as
+select * from (values
+    ('L1', 'company_name', 'Acme', 'human', null, 'salesforce:lead:2', timestamp '2026-11-02'),
+    ('L1', 'industry', 'software', 'provider', 'clearbit', 'clearbit:company:acme.example', null)
+) as t(lead_key, field, value, source, provider, evidence_key, retrieved_at);
+create table ops.enrichment_calls as
+select * from (values
+    (1, 'c', 'intent', 1, null), (2, 'c', 'pending', 1, timestamp '2026-11-22 07:05')
+) as t(call_seq, call_id, status, attempt, ask_again_at),
+(select 'L1' as lead_key, 'clearbit' as provider, 'company' as kind, '202' as reason,
+    timestamp '2026-11-22 07:00' as as_of);
 create table lifecycle.lead_lifecycle as
 select
     lead_key, 'mql' as lifecycle_stage, 'open' as lead_status, null as disposition,
@@ -174,6 +185,14 @@ def test_a_person_is_found_by_address_by_key_and_by_a_key_merged_away(
     reader: Reader, who: str
 ) -> None:
     assert read_story(reader, who)["lead_key"] == "L1"
+
+
+def test_each_value_says_who_is_believed_and_what_was_asked(reader: Reader) -> None:
+    told = "\n".join(story_lines(read_story(reader, "L1")))
+    assert "company_name     Acme: entered by a person in the CRM (salesforce:lead:2, since" in told
+    assert "software: found by clearbit (clearbit:company:acme.example)" in told
+    assert "asked clearbit for the company: pending (202), due again 2026-11-22 07:05" in told
+    assert "nothing but the name" in "\n".join(story_lines(read_story(reader, "L3")))
 
 
 @pytest.mark.parametrize("who", ["nobody@acme.example", "L99", "", "%"])
