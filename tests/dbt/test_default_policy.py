@@ -61,3 +61,27 @@ def test_the_owner_a_lead_has_comes_before_every_pool() -> None:
     first = [row["owner_from"] for row in rules][:3]
     assert first == ["current_owner", "opportunity_owner", "account_owner"]
     assert not any(row["owner_from"] for row in rules[3:])
+
+
+def test_a_hundred_people_a_month_are_bought_and_the_map_costs_nothing() -> None:
+    budgets = {row["provider"]: int(row["monthly_budget"]) for row in rows("enrichment_providers")}
+    assert budgets == {"hubspot": 0, "clearbit": 100}
+    first = min(rows("enrichment_providers"), key=lambda row: int(row["priority"]))
+    assert (first["provider"], first["cost"]) == ("hubspot", "0")
+
+
+def test_a_person_is_believed_before_the_crm_then_the_provider_then_the_form() -> None:
+    order = sorted(rows("field_precedence"), key=lambda row: int(row["rank"]))
+    assert {row["field"] for row in order} == {"any"}
+    assert [row["source"] for row in order] == ["human", "crm", "provider", "form"]
+
+
+def test_what_the_hand_over_demands_of_a_company_is_worth_a_call() -> None:
+    wanted = {row["field"]: row["kind"] for row in rows("enrichment_fields")}
+    assert wanted["job_title"] == "person"
+    assert {name for name, kind in wanted.items() if kind == "company"} == {
+        "company_name",
+        "employee_count",
+        "industry",
+        "country",
+    }

@@ -189,14 +189,17 @@ def test_the_readme_names_every_list_of_changes_and_no_other() -> None:
     assert named == written, f"Only one side has {sorted(named ^ written)}"
 
 
-def test_the_readme_lists_every_field_that_must_be_created() -> None:
+def test_setup_crm_makes_every_field_that_is_written_and_no_other() -> None:
+    from flows.connectors import hubspot, salesforce
+
     folder = DBT / "models/write_back"
-    salesforce = "".join(path.read_text() for path in files(folder / "salesforce", "*.sql"))
-    hubspot = "".join(path.read_text() for path in files(folder / "hubspot", "*.sql"))
-    needed = set(re.findall(r'"(baton_\w+__c)"', salesforce))
-    needed |= set(re.findall(r'"name": "(baton_\w+)"', hubspot))
-    named = set(re.findall(r"`(baton_\w+)`", text_of(README)))
-    assert named == needed, f"Only one side has {sorted(named ^ needed)}"
+    theirs = "".join(path.read_text() for path in files(folder / "salesforce", "*.sql"))
+    ours = "".join(path.read_text() for path in files(folder / "hubspot", "*.sql"))
+    needed = set(re.findall(r'"(baton_\w+__c)"', theirs))
+    needed |= set(re.findall(r'"name": "(baton_\w+)"', ours))
+    made = {field.name for field in (*hubspot.CUSTOM_FIELDS, *salesforce.CUSTOM_FIELDS)}
+    assert made == needed, f"Only one side has {sorted(made ^ needed)}"
+    assert "setup-crm" in text_of(README)
 
 
 def test_the_scopes_of_slack_are_the_same_in_every_place() -> None:
