@@ -98,7 +98,6 @@ class Salesforce:
             patience=patience,
         )
         self.budget = self._wire.budget
-        self.budget = self._wire.budget
         self._reader = Reader(self._wire, page_size)
         self._bulk = BulkQuery(self._reader, bulk_from)
         self.dropped_fields: dict[str, list[str]] = self._reader.dropped
@@ -157,11 +156,9 @@ class Salesforce:
         stream = next(s for s in STREAMS if s.path == sobject(object_name))
         found: dict[str, dict[str, Any]] = {}
         for some in slices(list(dict.fromkeys(keys)), FIND):
-            # At most one living row per unique key, so one page holds the answer.
-            body = self._reader.select(
+            rows = self._reader.rows(
                 stream, soql.one_of(key, some), also=key, method="query", lane="write"
             )
-            rows = self._reader.records(body)
             found.update({str(row.get(key)): row for row in rows if isinstance(row, dict)})
         return found
 

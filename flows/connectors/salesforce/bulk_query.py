@@ -18,7 +18,7 @@ from flows.connectors.salesforce import describing, jobs, rows, soql
 from flows.connectors.salesforce.ahead import Ahead
 from flows.connectors.salesforce.place import Place
 from flows.connectors.salesforce.reading import Reader
-from flows.errors import Forbidden, SourceError, Unreachable, VendorError
+from flows.errors import Forbidden, SchemaChanged, SourceError, Unreachable, VendorError
 
 # Of the widest rows we read, a page stays under the largest answer we take.
 PAGE_ROWS = 10_000
@@ -53,14 +53,14 @@ class BulkQuery:
             query = soql.select(stream, self.reader.fields(stream), where)
             job = {"operation": "queryAll", "query": query}
             try:
-                if not self._described(stream):
-                    return False
+                if not self._described(stream).keys() >= set(self.reader.fields(stream)):
+                    return False  # "true" of a column of no known type would stay a text
                 name = jobs.create(wire, "query", job, doing, "bulk")
-            except (VendorError, Forbidden) as error:
+            except (VendorError, Forbidden, SchemaChanged, Unreachable) as error:
                 if self.reader.leave_out(stream, soql.missing_column(_said(error))):
                     continue
                 # An object or column Bulk does not know, the API switched off, the day's jobs
-                # used up: whatever it is, REST brings the same rows.
+                # used up, a page for people: whatever it is, REST brings the same rows.
                 return False
             place.bulk = {"job": name, "until": place.until, "rows": 0}
             return True
@@ -72,12 +72,21 @@ class BulkQuery:
         Raises: SourceError.
         """
         assert place.bulk is not None
-        name = str(place.bulk["job"])
+        name, found = str(place.bulk["job"]), dict(place.bulk)
+        is_taken_up = _count(found, "until") < place.until
         yield Page([], place.write())  # from here on, another run can go on with it
         try:
             yield from self._results(stream, place, self._ended(stream, place, name))
         except _Gone:
             place.bulk = None
+            yield Page([], place.write())
+            return False
+        except Unreachable:
+            if not is_taken_up or place.bulk != found:
+                raise
+            # The second run that gets not one page of it: it never ends, or cannot be fetched.
+            jobs.abort(self.reader.wire, "query", name)
+            place.bulk, place.plain = None, True
             yield Page([], place.write())
             return False
         jobs.delete(self.reader.wire, "query", name)
@@ -88,6 +97,12 @@ class BulkQuery:
         if stream.path not in self._kinds:
             self._kinds[stream.path] = describing.kinds(self.reader.wire, stream.path, "bulk")
         return self._kinds[stream.path]
+
+    def _types(self, stream: Stream) -> dict[str, str]:
+        try:
+            return self._described(stream)
+        except (VendorError, SchemaChanged):
+            return {}  # REST needs none
 
     def _ended(self, stream: Stream, place: Place, name: str) -> dict[str, Any]:
         try:
@@ -100,21 +115,19 @@ class BulkQuery:
         if job.get("state") != "JobComplete":
             yield from self._failed(stream, place, job)
         expected = _total(job)
-        kinds, locator = self._described(stream), text_id(place.bulk.get("locator"))
-        if not kinds:
-            raise _Gone
-        if expected == 0:
-            self._arrive(place)
-            yield Page([], place.write())
-            return
+        kinds, locator = self._types(stream), text_id(place.bulk.get("locator"))
+        job_id, is_empty = str(place.bulk["job"]), expected == 0
         with Ahead[Download]() as ahead:
             while True:
-                fetch = partial(self._download, stream, str(place.bulk["job"]), locator)
+                fetch = partial(self._download, stream, job_id, locator, is_empty)
                 following, header, lines = ahead.take(fetch)
                 if following is not None:
                     if following == locator:
                         raise self.reader.wire.strange("a result whose next page is the same one")
-                    ahead.ask(partial(self._download, stream, str(place.bulk["job"]), following))
+                    ahead.ask(partial(self._download, stream, job_id, following))
+                if not kinds.keys() >= set(header):
+                    place.plain = True
+                    raise _Gone
                 shaped = rows.shaper(stream, header, kinds, self.reader.wire.root)(lines)
                 records, rejects = self.reader.parted({"records": shaped})
                 place.bulk |= {"rows": _count(place.bulk, "rows") + len(lines)}
@@ -129,7 +142,9 @@ class BulkQuery:
         self._arrive(place)
         yield Page(records, place.write(), rejects, expected)
 
-    def _download(self, stream: Stream, job: str, locator: str | None) -> Download:
+    def _download(
+        self, stream: Stream, job: str, locator: str | None, is_empty: bool = False
+    ) -> Download:
         """Fetch one page whole: a download cut short looks like one that is complete.
 
         Returns the locator behind it, None on the last page, and its header and rows.
@@ -150,6 +165,8 @@ class BulkQuery:
             except VendorError as error:
                 raise _gone(error) from None
             found = jobs.whole_table(answer.body)
+            if is_empty and not answer.body:
+                return None, ["Id"], []  # not even a header, where there is no row
             stated = answer.headers.get("sforce-numberofrecords", "")
             if not found or (stated.isdecimal() and int(stated) != len(found) - 1):
                 continue  # simple-salesforce#572
@@ -165,10 +182,11 @@ class BulkQuery:
 
     def _failed(self, stream: Stream, place: Place, job: dict[str, Any]) -> Iterator[Page]:
         """End a job that did not complete; a column it may not see is left out next time."""
-        place.bulk = None
-        yield Page([], place.write())
         said = jobs.words(job)
-        if self.reader.leave_out(stream, soql.missing_column(said)):
+        is_mended = self.reader.leave_out(stream, soql.missing_column(said))
+        place.bulk, place.plain = None, not is_mended
+        yield Page([], place.write())
+        if is_mended:
             raise _Gone
         raise self.reader.wire.error(
             VendorError,
@@ -176,19 +194,19 @@ class BulkQuery:
             code=str(job.get("state")),
             answer=said,
             state="What it was to bring was not read",
-            next_step="The next run asks again; a higher BATON_SALESFORCE_BULK_FROM reads this "
-            "window without Bulk",
+            next_step="The next run reads this window without Bulk; if it lasts, a higher "
+            "BATON_SALESFORCE_BULK_FROM does so at once",
         )
 
     def _incomplete(self, stream: Stream, place: Place, expected: int) -> Iterator[Page]:
         got = _count(place.bulk or {}, "rows")
-        place.bulk = None
+        place.bulk, place.plain = None, True
         yield Page([], place.write())
         raise self.reader.wire.error(
             Unreachable,
             f"only {got} of {expected} rows came while {_doing(stream)}",
             state="The rows that came are kept",
-            next_step="The next run reads this window again",
+            next_step="The next run reads this window again, without Bulk",
         )
 
     def _arrive(self, place: Place) -> None:

@@ -13,9 +13,23 @@ from collections.abc import Generator, Iterator, Sequence
 
 from flows.connectors.base import Receipt, Row, Status
 from flows.connectors.salesforce import jobs
-from flows.connectors.salesforce.outgoing import cell, fits_cell, is_passing
+from flows.connectors.salesforce.outgoing import (
+    REFUSED_VALUE,
+    cell,
+    fits_cell,
+    is_passing,
+    refused_field,
+)
 from flows.connectors.salesforce.wire import Wire
-from flows.errors import Forbidden, SourceError, VendorError, mask, shorten
+from flows.errors import (
+    Forbidden,
+    SchemaChanged,
+    SourceError,
+    Unreachable,
+    VendorError,
+    mask,
+    shorten,
+)
 
 BULK_FROM = 2_000
 # The vendor takes 100 MB; the results repeat every column, and we take answers of 64 MB.
@@ -43,7 +57,7 @@ def push(wire: Wire, sobject: str, key: str, rows: Sequence[Row]) -> Generator[R
             name = _uploaded(wire, sobject, key, chunk)
         except SourceError as error:
             # Nothing happens before a job is told that its upload is complete.
-            if isinstance(error, VendorError | Forbidden) and not error.retryable:
+            if _takes_no_jobs(error):
                 left += chunk  # no Bulk here, or not for this object: collections say what is wrong
                 continue
             broken = error
@@ -58,6 +72,12 @@ def push(wire: Wire, sobject: str, key: str, rows: Sequence[Row]) -> Generator[R
         left = locked + left
         yield from answered
     return left, broken
+
+
+def _takes_no_jobs(error: SourceError) -> bool:
+    if isinstance(error, Unreachable):
+        return error.status is not None  # a page for people where a job should be
+    return isinstance(error, VendorError | Forbidden | SchemaChanged) and not error.retryable
 
 
 def _all(rows: Sequence[Row], key: str, status: Status, reason: str) -> Iterator[Receipt]:
@@ -94,14 +114,14 @@ def _planned(key: str, rows: Sequence[Row]) -> tuple[list[list[Row]], list[Row]]
 def _cut(rows: list[Row]) -> Iterator[list[Row]]:
     """Cut rows into uploads of a size the vendor takes."""
     chunk: list[Row] = []
-    size = 0
+    head = size = sum(len(name) + 3 for name, held in rows[0].items() if held is not None)
     for row in rows:
         cells = [cell(held) for held in row.values() if held is not None]
         # A quote inside is doubled, two stand around, a comma or a line break follows.
         length = sum(len(text.encode()) + text.count('"') + 3 for text in cells)
         if chunk and size + length > LARGEST_UPLOAD:
             yield chunk
-            chunk, size = [], 0
+            chunk, size = [], head
         chunk.append(row)
         size += length
     yield chunk
@@ -110,7 +130,8 @@ def _cut(rows: list[Row]) -> Iterator[list[Row]]:
 def _csv(rows: list[Row]) -> bytes:
     names = sorted(name for name, held in rows[0].items() if held is not None)
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    # Bare, a carriage return would end a row, and blanks at an end would be taken off.
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(names)
     writer.writerows([cell(row[name]) for name in names] for row in rows)
     return text.getvalue().encode()
@@ -142,7 +163,7 @@ def _uploaded(wire: Wire, sobject: str, key: str, rows: list[Row]) -> str:
                 repeatable=False,
             )
         except SourceError as error:
-            jobs.abort(wire, name)
+            jobs.abort(wire, "ingest", name)
             if attempt == UPLOADS or not error.ambiguous:
                 raise
             continue
@@ -167,7 +188,9 @@ def _finished(wire: Wire, key: str, rows: list[Row], name: str) -> tuple[list[Re
             continue
         if status == "rejected" and not reason:
             reason = f"not processed: the job ended as {job.get('state')}: {jobs.words(job)}"
-        receipts.append(Receipt(str(row[key]), status, vendor_id or row.get("Id"), _told(reason)))
+        told, option = _told(reason), _refused_field(row, reason)
+        held = vendor_id or row.get("Id")
+        receipts.append(Receipt(str(row[key]), status, held, told, refused_field=option))
     jobs.delete(wire, "ingest", name)
     return receipts, locked
 
@@ -185,6 +208,15 @@ def _results(wire: Wire, key: str, name: str, doing: str) -> dict[str, tuple[Sta
             if row.get(key):
                 found[row[key]] = (status, row.get("sf__Id", ""), row.get("sf__Error", ""))
     return found
+
+
+def _refused_field(row: Row, reason: str) -> str | None:
+    # "CODE:words:Field,Field --", once for each thing that is wrong.
+    for part in reason.split(" --"):
+        if REFUSED_VALUE in part:
+            words, _, fields = part.rpartition(":")
+            return refused_field(row, words, fields.split(","))
+    return None
 
 
 def _told(reason: str) -> str | None:

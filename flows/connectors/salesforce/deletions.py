@@ -48,8 +48,8 @@ def sweep(reader: Reader, stream: Stream, place: Place) -> Iterator[Page]:
     gone, covered = _listed(reader, stream, start, place.until)
     known = place.bin if place.bin is not None else {}
     for ids in slices([name for name in gone if name not in known], IDS):
-        body = reader.select(stream, soql.one_of("Id", ids))
-        records, rejects = reader.parted(body)
+        rows = reader.rows(stream, soql.one_of("Id", ids))
+        records, rejects = reader.parted({"records": rows})
         there = {record.key for record in records}
         absent = [name for name in ids if name not in there]
         # Without the list of what came before, an absent row may be one that landed with its

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from flows.connectors.base import CustomField, Finding, Stream
 from flows.connectors.salesforce import describing
@@ -95,7 +95,8 @@ def _object(
     check = f"salesforce.object {name}"
     if described is None or described.get("queryable") is False:
         cure = f"Give the integration user Read on {name}, in its profile or a permission set"
-        yield Finding(check, "broken", f"{name} cannot be read", cure)
+        status: Literal["warning", "broken"] = "warning" if stream.is_optional else "broken"
+        yield Finding(check, status, f"{name} cannot be read", cure)
         return
     refused = [right for right in WRITTEN.get(name, ()) if described.get(right) is False]
     if refused:

@@ -76,12 +76,12 @@ def start(wire: Wire, job: str, doing: str) -> None:
             raise
 
 
-def abort(wire: Wire, job: str) -> None:
-    """Give up an ingest job that was never started. An open one expires, so a no is no matter."""
-    path = f"{wire.root}/jobs/ingest/{job}"
+def abort(wire: Wire, kind: Kind, job: str) -> None:
+    """Give up an upload never started, or a query. Both expire, so a no is no matter."""
+    path = f"{wire.root}/jobs/{kind}/{job}"
     with contextlib.suppress(SourceError):
         wire.call("PATCH", path, f"aborting job {job}", lane="write", body={"state": "Aborted"})
-    delete(wire, "ingest", job)
+    delete(wire, kind, job)
 
 
 def results(wire: Wire, job: str, which: str, doing: str) -> list[dict[str, str]]:
@@ -112,7 +112,7 @@ def whole_table(raw: bytes | None) -> list[list[str]] | None:
 
     Text that is no UTF-8 stays recognisable, so that one bad cell does not cost a page.
     """
-    text = io.TextIOWrapper(io.BytesIO(raw or b""), "utf-8", "surrogateescape", newline="")
+    text = io.TextIOWrapper(io.BytesIO(raw or b""), "utf-8-sig", "surrogateescape", newline="")
     try:
         rows = [row for row in csv.reader(text, strict=True) if row]
     except csv.Error:

@@ -37,6 +37,7 @@ class Place:
     the last finished one. ``owed`` is from where an interrupted pull has to look back. ``bulk`` is
     a Bulk job under way. ``deleted_at`` is how far the list of deletions was read, and ``bin``
     names the deleted rows read since (id to stamp), None where they were too many to carry.
+    ``plain`` says that a job failed this window, so that REST reads the rest of it.
     Numbers are epoch milliseconds.
     """
 
@@ -51,6 +52,7 @@ class Place:
     owed: int | None = None
     deleted_at: int | None = None
     bin: dict[str, int] | None = field(default_factory=dict)
+    plain: bool = False
 
     @classmethod
     def of(cls, cursor: str | None, now: datetime) -> Place:
@@ -68,6 +70,7 @@ class Place:
             bulk=job if isinstance(job, dict) and text_id(job.get("job")) else None,
             owed=_number(state.get("owed")),
             deleted_at=_number(state.get("deleted_at")),
+            plain=state.get("plain") is True,
             bin={k: v for k, v in held.items() if _number(v)} if isinstance(held, dict) else None,
         )
 
@@ -86,6 +89,8 @@ class Place:
             for name in ("deep", "deep_at", "bulk", "owed", "deleted_at")
             if getattr(self, name) is not None
         }
+        if self.plain:
+            state["plain"] = True
         if self.bin is None or len(self.bin) > LARGEST_BIN:
             state["bin"] = None
         elif self.bin:

@@ -10,7 +10,7 @@ from flows.connectors.salesforce import deletions
 from flows.connectors.salesforce.bulk_query import BulkQuery
 from flows.connectors.salesforce.place import Place
 from flows.connectors.salesforce.reading import Reader
-from flows.errors import Forbidden, SchemaChanged, VendorError
+from flows.errors import Forbidden, SchemaChanged, Unreachable, VendorError
 
 # A job that is lost, or failed for one more column, is made anew; in the end REST reads.
 JOBS = 5
@@ -35,7 +35,8 @@ def pull(
         yield from _window(reader, bulk, stream, place, where, is_all=not is_swept)
     if is_swept:
         yield from _swept(reader, stream, place)
-    if place.finish_deep():
+    was_plain, place.plain = place.plain, False
+    if place.finish_deep() or was_plain:
         yield Page([], place.write())
 
 
@@ -49,7 +50,17 @@ def _window(
     # 0 stands for never, as the settings say.
     large_from: int | None = bulk.bulk_from or None
     for _ in range(JOBS):
-        rest = yield from reader.pages(stream, place, where, is_all=is_all, large_from=large_from)
+        large_from = None if place.plain else large_from
+        try:
+            rest = yield from reader.pages(
+                stream, place, where, is_all=is_all, large_from=large_from
+            )
+        except VendorError as error:
+            if place.plain and error.code == "QUERY_TIMEOUT":
+                # Too large to be sorted after all: the next run tries a job again.
+                place.plain = False
+                yield Page([], place.write())
+            raise
         if rest is None:
             return
         where = rest
@@ -63,7 +74,8 @@ def _window(
 def _swept(reader: Reader, stream: Stream, place: Place) -> Iterator[Page]:
     try:
         yield from deletions.sweep(reader, stream, place)
-    except (VendorError, Forbidden, SchemaChanged) as error:
-        # An object the org does not replicate, or a user who may not ask: everything else of this
-        # stream is read, and the next sweep asks from the same place.
+    except (VendorError, Forbidden, SchemaChanged, Unreachable) as error:
+        # An object the org does not replicate, a user who may not ask, a page for people instead of
+        # an answer: everything else of this stream is read, and the next sweep asks from the same
+        # place.
         reader.unswept[stream.name] = str(error)

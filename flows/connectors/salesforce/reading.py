@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from flows.connectors.base import (
     Page,
@@ -15,11 +16,13 @@ from flows.connectors.base import (
     sort_out,
     text_id,
 )
-from flows.connectors.salesforce import soql
+from flows.connectors.salesforce import describing, soql
 from flows.connectors.salesforce.ahead import Ahead
 from flows.connectors.salesforce.place import Place
 from flows.connectors.salesforce.wire import Wire
-from flows.errors import VendorError
+from flows.errors import Forbidden, SourceError, VendorError
+
+NO_DOOR = (404, 405, 501)
 
 
 class Reader:
@@ -31,6 +34,7 @@ class Reader:
         """Per stream, the columns this user may not see: no such column, or no permission."""
         self.unswept: dict[str, str] = {}
         """Per stream, why the list of its deletions could not be read."""
+        self._all = "queryAll"
         self._options = {"Sforce-Query-Options": f"batchSize={page_size}"}
 
     def fields(self, stream: Stream) -> list[str]:
@@ -61,11 +65,66 @@ class Reader:
             fields += [also] if also and also not in fields else []
             query = soql.select(stream, fields, where, order)
             try:
-                return self.query(query, f"reading {stream.name}", method=method, lane=lane)
+                door = self._all if method == "queryAll" else method
+                return self.query(query, f"reading {stream.name}", method=door, lane=lane)
             except VendorError as error:
-                name = soql.missing_column(error)
-                if error.code != "INVALID_FIELD" or not self.leave_out(stream, name, also):
+                if door == "queryAll" and error.status in NO_DOOR:
+                    # What is deleted is not shown then; what lives is.
+                    self._all, self.unswept[stream.name] = "query", str(error)
+                    continue
+                if error.code == "INVALID_TYPE":
+                    raise self._hidden(stream, error) from None
+                if not self._can_do_without(stream, error, also):
                     raise
+
+    def rows(
+        self,
+        stream: Stream,
+        where: str,
+        *,
+        also: str | None = None,
+        method: str = "queryAll",
+        lane: str = "read",
+    ) -> list[Any]:
+        """Select rows by their names, over as many pages as they come in. Raises: SourceError.
+
+        A page may be smaller than asked for, and a row on the next one is no row that is gone.
+        """
+        body = self.select(stream, where, also=also, method=method, lane=lane)
+        rows, following = list(self.records(body)), self._following(body, None)
+        while following is not None:
+            body = self._get(following, f"reading {stream.name}", lane)
+            rows += self.records(body)
+            following = self._following(body, following)
+        if body.get("done") is False:
+            raise self.wire.strange("a page that is not the last and names no next one")
+        return rows
+
+    def _can_do_without(self, stream: Stream, error: VendorError, also: str | None) -> bool:
+        """Leave out the columns a refusal is about; False where it is about something else."""
+        if error.code != "INVALID_FIELD":
+            return False
+        name = soql.missing_column(error)
+        if name is not None:
+            return self.leave_out(stream, name, also)
+        try:
+            known = describing.kinds(self.wire, stream.path)
+        except SourceError:
+            return False  # the refusal itself says more
+        hidden = [name for name in self.fields(stream) if known and name not in known]
+        left_out = [name for name in hidden if self.leave_out(stream, name, also)]
+        return bool(left_out)
+
+    def _hidden(self, stream: Stream, error: VendorError) -> SourceError:
+        refused: SourceError = self.wire.error(
+            Forbidden,
+            f"{stream.path} is not there, or not for this user, while reading {stream.name}",
+            status=error.status,
+            code=error.code,
+            answer=error.answer,
+            next_step=f"Give the integration user Read on {stream.path}",
+        )
+        return refused
 
     def query(
         self, query: str, doing: str, *, method: str = "query", lane: str = "read"
@@ -109,32 +168,55 @@ class Reader:
             except VendorError as error:
                 if error.code == "QUERY_TIMEOUT" and large_from is not None and not following:
                     return where  # too large to be sorted: a job may still read it
-                if error.code != "INVALID_QUERY_LOCATOR" or not following or not place.last_id:
-                    raise
-                # Locators die after some idle minutes; the last row read is place enough.
-                where, following = place.rest(stream, where), None
+                where = self._behind(stream, place, where, error, is_first=following is None)
+                following = None
                 continue
             following, total = self._following(body, following), _total(body)
+            is_cut = following is None and body.get("done") is False
             is_large = large_from is not None and total is not None and total >= large_from
             if following is not None and not is_large:
                 ahead.ask(partial(self._get, following, f"reading {stream.name}", "read"))
             records, rejects = self.parted(body)
             place.passed(records)
-            place.open = following is not None
-            ended = following is None and is_all and place.finish_deep()
+            place.open = following is not None or is_cut
+            ended = not place.open and is_all and place.finish_deep()
             if records or rejects or ended:
                 yield Page(records, place.write(), rejects, total)
-            if following is None:
+            if not place.open:
                 return None
             if is_large:
                 return place.rest(stream, where)
+            if is_cut:  # it names no next page: its last row is place enough
+                where = self._moved_on(stream, place, where)
 
     def _following(self, body: dict[str, Any], before: str | None) -> str | None:
         """Name the next page. Some answers name one beside "done": what counts is "done"."""
-        following = None if body.get("done", True) else text_id(body.get("nextRecordsUrl"))
+        following = None if body.get("done") is True else text_id(body.get("nextRecordsUrl"))
+        if following is not None and "://" in following:
+            # The token goes to the org's own host and to no other, whatever an answer names.
+            following = urlsplit(following)._replace(scheme="", netloc="").geturl()
         if following is not None and following == before:
             raise self.wire.strange("a page whose next page is the same one")
         return following
+
+    def _behind(
+        self, stream: Stream, place: Place, where: str, error: VendorError, *, is_first: bool
+    ) -> str:
+        """Say where to go on after a refused page. Raises: the refusal, where that is no help."""
+        rest = place.rest(stream, where)
+        if error.code == "INVALID_QUERY_LOCATOR" and not is_first and rest != where:
+            return rest  # locators die after some idle minutes; the last row read is place enough
+        is_behind = place.last_id is not None and rest == where
+        if error.code == "MALFORMED_QUERY" and is_first and is_behind and place.stamp:
+            # No OR in this server's language: the rows of the last stamp come once more.
+            return soql.from_moment(stream, place.stamp)
+        raise error
+
+    def _moved_on(self, stream: Stream, place: Place, where: str) -> str:
+        rest = place.rest(stream, where)
+        if rest == where:
+            raise self.wire.strange("a page that is not the last and names no next one")
+        return rest
 
     def parted(self, body: dict[str, Any]) -> tuple[list[Record], list[Reject]]:
         """Part the records of an answer from what only looks like one. Raises: SchemaChanged."""
@@ -142,7 +224,7 @@ class Reader:
 
     def records(self, body: dict[str, Any]) -> list[Any]:
         """Return the rows of an answer. Raises: SchemaChanged."""
-        records = body.get("records")
+        records = body.get("records", [] if body.get("totalSize") == 0 else None)
         if not isinstance(records, list):
             raise self.wire.strange("an answer without a list of records")
         return records

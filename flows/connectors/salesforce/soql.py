@@ -10,7 +10,11 @@ from flows.connectors.base import Stream
 from flows.connectors.http import explain
 from flows.errors import VendorError
 
-_MISSING = re.compile(r"No such column '([^']+)' on")
+_MISSING = re.compile(
+    r"(?:No such column|external ID field does not exist or is not accessible:)"
+    r"\s*['\"]?([A-Za-z]\w*)",
+    re.IGNORECASE,
+)
 
 
 def select(stream: Stream, fields: Iterable[str], where: str = "", order: str = "") -> str:

@@ -13,6 +13,7 @@ import httpx
 from flows.connectors.http import Answer, Http, Patience, explain
 from flows.connectors.salesforce.auth import Login, UnusableKey, cure
 from flows.errors import (
+    Forbidden,
     RateLimited,
     SchemaChanged,
     SourceError,
@@ -23,7 +24,8 @@ from flows.errors import (
 
 # The lifetime of a session is the org's choice and not in the answer; two hours is the default.
 TOKEN_SECONDS = 25 * 60
-_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+# Of the org: "per-app-api-usage" ends in the same words, and counts something else.
+_USAGE = re.compile(r"(?<![\w-])api-usage=(\d+)/(\d+)")
 _TAGS = re.compile(rb"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 # So that change events and logs of the org name us.
 CLIENT = {"Sforce-Call-Options": "client=baton"}
@@ -38,6 +40,9 @@ class _OrgHttp(Http):
             # Too many long calls at once, anybody's: half a minute clears it, half a second
             # only brings the next refusal.
             error.retry_after = self._patience.total / 4
+        if response.status_code in (501, 505):
+            # What the other side does not know it will not learn while we wait.
+            error.retryable = error.ambiguous = False
         if body is None and raw.lstrip().startswith(b"<"):
             # Under maintenance the org answers with a page, which nobody wants to read as tags.
             text = _TAGS.sub(b" ", raw[:20_000]).decode("utf-8", "replace")
@@ -133,12 +138,21 @@ class Wire:
         return body
 
     def identity(self) -> tuple[str, str]:
-        """Return user id and organization id, which stand at the end of the token's ``id``."""
+        """Return user id and organization id, which stand at the end of the token's ``id``.
+
+        Where that is not among what the token comes with, userinfo says it. Raises: SourceError.
+        """
         self._session()
         parts = [part for part in urlsplit(self._identity).path.split("/") if part]
-        if len(parts) < 2 or not parts[-1].startswith("005"):
+        if len(parts) >= 2 and parts[-1].startswith("005"):
+            return parts[-1], parts[-2]
+        try:
+            about = self.object("GET", "/services/oauth2/userinfo", "asking who we are")
+        except (VendorError, Forbidden):
+            about = {}
+        if not str(about.get("user_id")).startswith("005"):
             raise self.strange("the token answer names no user")
-        return parts[-1], parts[-2]
+        return str(about["user_id"]), str(about.get("organization_id") or "")
 
     @property
     def instance(self) -> str:
@@ -216,4 +230,5 @@ class Wire:
 
 def _is_dead_session(error: SourceError) -> bool:
     # Bulk says it with a 400 and a word of its own (singer-io/tap-salesforce#222).
-    return isinstance(error, Unauthorised) or error.code == "InvalidSessionId"
+    said = f"{error.code} {error.answer}" if error.status == 400 else ""
+    return isinstance(error, Unauthorised) or "InvalidSessionId" in said

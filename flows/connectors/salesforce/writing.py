@@ -16,8 +16,8 @@ from flows.connectors.base import (
     deliver,
     text_id,
 )
-from flows.connectors.salesforce import bulk_write
-from flows.connectors.salesforce.outgoing import is_passing, value
+from flows.connectors.salesforce import bulk_write, soql
+from flows.connectors.salesforce.outgoing import REFUSED_VALUE, is_passing, refused_field, value
 from flows.connectors.salesforce.wire import Wire
 from flows.errors import SourceError, VendorError, mask, shorten
 
@@ -102,19 +102,28 @@ def _send(
             headers=HEADERS,
         )
     except VendorError as error:
-        if error.status not in (300, 400, 404):
+        # A 404 is about the object or the external id: no row of it would be taken.
+        if error.status not in (300, 400):
             raise
         reason = f"{error.code or error.status}: {error.answer}"
         if is_passing(str(error.body)):
             return [Receipt(str(row[key]), "rejected", reason=reason) for row in call], call
-        raise BatchRefused(reason) from None
+        column = soql.missing_column(error)
+        guilty = [row for row in call if column is not None and row.get(column) is not None]
+        if not guilty:
+            raise BatchRefused(reason) from None
+        # Halving would ask 399 times for what one answer already tells.
+        innocent = [row for row in call if row not in guilty]
+        receipts, locked = _send(wire, path, sobject, key, innocent) if innocent else ([], [])
+        refused = [Receipt(str(row[key]), "rejected", reason=reason) for row in guilty]
+        return [*refused, *receipts], locked
     results = answer.body if isinstance(answer.body, list) else []
     # Results stand in the order of the request and carry no key of ours: fewer of them, and
     # nobody can say whose they are.
     if len(results) != len(call):
         results = [None] * len(call)
     pairs = list(zip(call, results, strict=True))
-    receipts = [_receipt(str(row[key]), result) for row, result in pairs]
+    receipts = [_receipt(row, str(row[key]), result) for row, result in pairs]
     return receipts, [row for row, result in pairs if _has_passing(result)]
 
 
@@ -135,22 +144,33 @@ def _has_passing(result: Any) -> bool:
     )
 
 
-def _receipt(key: str, result: Any) -> Receipt:
+def _receipt(row: Row, key: str, result: Any) -> Receipt:
     if not isinstance(result, dict):
         return Receipt(key, "unknown", reason="Salesforce answered without this row")
-    vendor_id = text_id(result.get("id"))
+    vendor_id = text_id(result.get("id")) or row.get("Id")
     if result.get("success") is True:
         return Receipt(key, "accepted", vendor_id)
     words = "; ".join(_reason(error) for error in _errors(result))
-    return Receipt(key, "rejected", vendor_id, shorten(mask(words or "no reason given")))
+    reason, option = shorten(mask(words or "no reason given")), _refused_field(row, result)
+    return Receipt(key, "rejected", vendor_id, reason, refused_field=option)
+
+
+def _refused_field(row: Row, result: Any) -> str | None:
+    for error in _errors(result):
+        if error.get("statusCode") == REFUSED_VALUE:
+            return refused_field(row, str(error.get("message")), _fields_of(error))
+    return None
+
+
+def _fields_of(error: dict[str, Any]) -> list[str]:
+    fields = error.get("fields")
+    return [str(name) for name in fields] if isinstance(fields, list) else []
 
 
 def _reason(error: dict[str, Any]) -> str:
     """Put one refusal into words: code, message, the fields or records it is about."""
     words = f"{error.get('statusCode')}: {error.get('message')}"
-    fields = error.get("fields")
-    named = [str(name) for name in fields] if isinstance(fields, list) else []
-    unnamed = [name for name in named if name not in words]
+    unnamed = [name for name in _fields_of(error) if name not in words]
     words += f" (fields {', '.join(unnamed)})" if unnamed else ""
     # Misspelt in some versions, and absent where the user may not see the matches.
     found = error.get("duplicateResult") or error.get("duplicateResut")

@@ -164,7 +164,8 @@ def test_an_object_that_cannot_be_seen_hides_no_other(salesforce: Salesforce, or
 
     org.routes(describe=describe, batch=refusal("NOT_FOUND", "no composite", 404))
     found = findings(salesforce)
-    assert found["salesforce.object Opportunity"].status == "broken"
+    # A sync hands leads over without it.
+    assert found["salesforce.object Opportunity"].status == "warning"
     assert "Read on Opportunity" in (found["salesforce.object Opportunity"].cure or "")
     assert found["salesforce.object Lead"].status == "ok"
     assert found["salesforce.object Task"].status == "broken"
