@@ -213,13 +213,16 @@ class VendorError(SourceError):
         super().__init__(message, **where)
         self.retry_after = retry_after
         self.retryable = self.status is not None and (
-            self.status >= 500 or self.status in TRANSIENT_STATUSES
+            (self.status >= 500 and self.status not in NEVER_STATUSES)
+            or self.status in TRANSIENT_STATUSES
         )
 
 
 # 406 was seen by singer-io/tap-salesforce 2.1.1; 423 is HubSpot's record lock, 477 its account
 # migration (https://developers.hubspot.com/docs/api-reference/error-handling).
 TRANSIENT_STATUSES = frozenset({406, 408, 423, 425, 477})
+# Not implemented, and not in this version of HTTP: time does not teach a server either.
+NEVER_STATUSES = frozenset({501, 505})
 
 
 class SchemaChanged(SourceError):

@@ -26,7 +26,13 @@ from prefect import flow, get_run_logger, task  # noqa: E402
 from prefect.cache_policies import NO_CACHE  # noqa: E402
 
 from flows.connectors.base import Connector  # noqa: E402
-from flows.errors import PipelineError, RateLimited, mask  # noqa: E402
+from flows.errors import (  # noqa: E402
+    Forbidden,
+    PipelineError,
+    RateLimited,
+    VendorError,
+    mask,
+)
 from flows.ledger import Ledger  # noqa: E402
 from flows.steps import (  # noqa: E402
     check,
@@ -272,7 +278,8 @@ async def _extract(
                     summary.troubles.append(str(error))
                     break
                 failed.append(error)
-                if extract.is_refused(error):
+                if isinstance(error, VendorError | Forbidden) and not error.retryable:
+                    # This object is refused; the others may well be given.
                     continue
                 # The next stream of a system that does not answer would not be answered either.
                 break
@@ -281,16 +288,27 @@ async def _extract(
         for name, reason in getattr(system, "unswept", {}).items():
             summary.skipped[f"{system.system}.{name} deletions"] = reason
         for name, fields in getattr(system, "dropped_fields", {}).items():
-            if fields:
-                summary.troubles.append(
-                    f"{system.system}.{name}: {', '.join(fields)} cannot be read by this user. "
-                    "Create the field or grant it to the integration user."
-                )
+            _tell_dropped(f"{system.system}.{name}", fields, summary)
 
     await asyncio.gather(*(pull(system) for system in extract.sources(connectors)))
     await asyncio.to_thread(ledger.mint_lead_keys)
     if failed:
         raise failed[0]
+
+
+def _tell_dropped(address: str, fields: list[str], summary: Summary) -> None:
+    """Tell which columns an account does not give us: ours are needed, the others good to have."""
+    ours = [name for name in fields if name.startswith("baton_")]
+    others = [name for name in fields if name not in ours]
+    if ours:
+        summary.troubles.append(
+            f"{address}: {', '.join(ours)} cannot be read by this user. Run `baton setup-crm`, or "
+            "grant the field to the integration user."
+        )
+    if others:
+        summary.skipped[f"{address} columns"] = (
+            f"{', '.join(others)}: not there, or not granted to the integration user"
+        )
 
 
 async def _watch_fields(system: Connector, ledger: Ledger, summary: Summary, do: Do) -> None:
