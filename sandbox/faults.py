@@ -181,12 +181,22 @@ class FaultMiddleware:
         if rule is not None:
             entry["fault"] = rule.kind
 
+        logged = False
+
+        def log() -> None:
+            nonlocal logged
+            if not logged:
+                logged = True
+                self.log.append(entry)
+
         async def watched_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry["status"] = message["status"]
                 # The vendor's clock is the sandbox's, and shows in every answer.
                 date = format_datetime(self.clock.now(), usegmt=True).encode()
                 message["headers"] = [*message.get("headers", ()), (b"date", date)]
+                # Before the answer: who has it may ask for the log at once.
+                log()
             await send(message)
 
         try:
@@ -195,7 +205,7 @@ class FaultMiddleware:
             else:
                 await self._suffer(rule, scope, receive, watched_send, send)
         finally:
-            self.log.append(entry)
+            log()
 
     async def _suffer(
         self, rule: Fault, scope: Scope, receive: Receive, send: Send, wire: Send
