@@ -66,6 +66,7 @@ def control_app(box: Sandbox) -> Starlette:
         *salesforce_routes(box.world),
         *control_routes(box.world),
         ("POST", "/slack/scopes", control.slack_scopes),
+        ("POST", "/smtp/bounces", control.smtp_bounces),
     )
     return Starlette(
         routes=[
@@ -241,6 +242,14 @@ class Control:
         scopes |= set(body.get("add", ()))
         scopes -= set(body.get("remove", ()))
         return {"scopes": sorted(scopes)}
+
+    def smtp_bounces(self, request: Request, body: Any) -> Any:
+        """Take the next mails to somebody and return them to their sender: ``{"recipient":
+        "rep@lumenfold.example", "code": 550, "times": 1}``."""
+        times = int(body.get("times", 1))
+        code = int(body.get("code", 550))
+        self.world.smtp.script(body["recipient"], code, times=times, stage="bounce")
+        return {"bounces": times}
 
     def _store(self, system: str) -> Any:
         if system not in SYSTEMS:

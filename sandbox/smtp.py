@@ -2,7 +2,8 @@
 
 AUTH (LOGIN or PLAIN) is required before MAIL, and allowed without TLS because nothing leaves this
 machine. Replies are scripted per recipient: 421, 450, 550 and their like at RCPT or after DATA, 535
-at AUTH, or a connection that breaks after the mail was taken.
+at AUTH, a connection that breaks after the mail was taken, or a bounce: a mail that is taken with
+250 and comes back to its sender as a delivery report (RFC 3464), because nobody is there after all.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import logging
 import threading
 from dataclasses import dataclass
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
+from email.mime.base import MIMEBase
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -39,7 +43,7 @@ TEXTS = {
     553: "5.1.3 Malformed address",
     554: "5.7.1 Rejected by policy",
 }
-Stage = Literal["auth", "rcpt", "data", "drop_after_data"]
+Stage = Literal["auth", "rcpt", "data", "drop_after_data", "bounce"]
 
 
 @dataclass
@@ -82,7 +86,8 @@ class MailBox:
 
         At AUTH nobody has been named yet, so there it is the next ``times`` connections.
         ``stage`` is ``rcpt`` unless given, ``auth`` for 535 and 454. ``drop_after_data`` takes the
-        mail and then breaks the connection: the sender cannot know.
+        mail and then breaks the connection: the sender cannot know. ``bounce`` takes the mail and
+        returns it.
         """
         chosen = stage or ("auth" if code in (535, 454) else "rcpt")
         if chosen == "auth":
@@ -116,6 +121,37 @@ class MailBox:
                     rule.times -= 1
                     return rule.reply
         return None
+
+    def bounce(self, sender: str, recipients: list[str], content: bytes, reply: str) -> None:
+        """Return a mail that was taken to its sender, with the reason."""
+        returned = message_from_bytes(content, policy=policy.default)
+        status = reply.split()[1] if len(reply.split()) > 1 else "5.0.0"
+        report = MIMEMultipart("report", report_type="delivery-status")
+        report["From"] = f"Mail Delivery System <MAILER-DAEMON@{HOST_NAME}>"
+        report["To"], report["Subject"] = sender, "Undelivered Mail Returned to Sender"
+        report["Auto-Submitted"] = "auto-replied"
+        report["Message-ID"] = f"<returned.{len(self.messages)}@{HOST_NAME}>"
+        report["References"] = str(returned["Message-ID"] or "")
+        report.attach(MIMEText(f"Your mail could not be delivered: {reply}\n"))
+        states = MIMEBase("message", "delivery-status")
+        for fields in (
+            {"Reporting-MTA": f"dns; {HOST_NAME}"},
+            *(
+                {
+                    "Final-Recipient": f"rfc822; {recipient}",
+                    "Action": "failed",
+                    "Status": status,
+                    "Diagnostic-Code": f"smtp; {reply}",
+                }
+                for recipient in recipients
+            ),
+        ):
+            state = Message()
+            for name, value in fields.items():
+                state[name] = value
+            states.attach(state)
+        report.attach(states)
+        self.keep("", [sender], report.as_bytes())
 
     def keep(self, sender: str, recipients: list[str], content: bytes) -> None:
         """Store one mail."""
@@ -180,7 +216,12 @@ class _Handler:
             return _last_words(server, reply)
         content = envelope.content
         assert isinstance(content, bytes)
-        self.box.keep(str(envelope.mail_from), list(envelope.rcpt_tos), content)
+        sender, recipients = str(envelope.mail_from), list(envelope.rcpt_tos)
+        bounced = self.box.due("bounce", recipients)
+        if bounced is not None:
+            self.box.bounce(sender, recipients, content, bounced)
+            return "250 2.0.0 OK: queued"
+        self.box.keep(sender, recipients, content)
         if self.box.due("drop_after_data", envelope.rcpt_tos) is not None:
             assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()

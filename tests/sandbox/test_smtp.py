@@ -136,6 +136,20 @@ def test_a_connection_may_break_after_the_mail_was_taken(
     assert len(box.messages) == 1
 
 
+def test_a_bounce_is_taken_and_comes_back_as_a_delivery_report(
+    box: MailBox, client: smtplib.SMTP
+) -> None:
+    box.script(GEORGE, 550, stage="bounce")
+    assert client.send_message(mail()) == {}, "a bounce is no refusal: the sender is told later"
+    (report,) = box.messages
+    assert (report["from"], report["to"]) == ("", [SENDER])
+    assert report["headers"]["References"] == "<lead-1@x.example>"
+    assert report["headers"]["Content-Type"].startswith("multipart/report")
+    assert "550 5.1.1 No such user here" in report["text"]
+    client.send_message(mail())
+    assert box.messages[-1]["to"] == [GEORGE]
+
+
 def test_scripts_can_be_forgotten(box: MailBox, client: smtplib.SMTP) -> None:
     box.script(times=5)
     box.clear_scripts()
