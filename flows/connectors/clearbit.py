@@ -119,7 +119,8 @@ class Clearbit:
         """Read an answer whole, within bounds, and keep it: the package only tells a part."""
         deadline = time.monotonic() + self._timeout * WHOLE_ANSWER
         body = bytearray()
-        for chunk in response.iter_content(64 * 1024):
+        # What has arrived, not what would fill a chunk: a trickle never does.
+        while chunk := response.raw.read1(64 * 1024, decode_content=True):
             body += chunk
             if len(body) > LARGEST_ANSWER or time.monotonic() > deadline:
                 response.close()
