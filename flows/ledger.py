@@ -468,7 +468,7 @@ class Ledger:
 
         ``call`` names ``call_id, provider, kind, lookup, lead_key, period`` and ``attempt``.
         """
-        self._call(call, "intent")
+        self.call_outcome(call, "intent")
 
     def call_outcome(
         self,
@@ -480,28 +480,6 @@ class Ledger:
         ask_again_at: datetime | None = None,
     ) -> None:
         """Record what became of a call, with the answer whole."""
-        self._call(call, status, body, reason, ask_again_at)
-
-    def last_calls(self, provider: str) -> list[dict[str, Any]]:
-        """Return the last row of every call to a provider, without its body, oldest first."""
-        return self._warehouse.rows(
-            """
-            select * exclude (body) from ledger.ops.enrichment_calls
-            where provider = ?
-            qualify row_number() over (partition by call_id order by call_seq desc) = 1
-            order by call_seq
-            """,
-            [provider],
-        )
-
-    def _call(
-        self,
-        call: dict[str, Any],
-        status: str,
-        body: Any = None,
-        reason: str | None = None,
-        ask_again_at: datetime | None = None,
-    ) -> None:
         last = self._warehouse.value(
             "select coalesce(max(call_seq), 0) from ledger.ops.enrichment_calls"
         )
@@ -518,6 +496,18 @@ class Ledger:
                     "recorded_at": _clock(),
                 }
             ],
+        )
+
+    def last_calls(self, provider: str) -> list[dict[str, Any]]:
+        """Return the last row of every call to a provider, without its body, oldest first."""
+        return self._warehouse.rows(
+            """
+            select * exclude (body) from ledger.ops.enrichment_calls
+            where provider = ?
+            qualify row_number() over (partition by call_id order by call_seq desc) = 1
+            order by call_seq
+            """,
+            [provider],
         )
 
     # --- appending ----------------------------------------------------------------------------

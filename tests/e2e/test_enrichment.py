@@ -22,6 +22,9 @@ from flows.sync import Summary
 from flows.warehouse import Warehouse, published
 from tests.e2e.stage import OF_THE_RUN, ROOT, Stage, clean_environment, differences, run_dbt, told
 
+# Thirty syncs and a rebuild; what it proves stands in test_enrich.py too, without them.
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 3, 18, 15, 30, tzinfo=UTC)
 BUDGET = 12
 SYNC = """

@@ -8,21 +8,16 @@ import pytest
 
 from flows.connectors.salesforce import Salesforce
 from sandbox.server import Sandbox
-from tests.replay.player import Player
-from tests.replay.wire import QUICK, SECRET
-
-
-@pytest.fixture(scope="module")
-def _server() -> Iterator[Player]:
-    server = Player()
-    yield server
-    server.stop()
+from tests.flows.connectors.vendor import QUICK, Vendor
+from tests.replay.wire import SECRET
 
 
 @pytest.fixture
-def player(_server: Player) -> Player:
-    _server.rewind()
-    return _server
+def player() -> Iterator[Vendor]:
+    """A server that plays what it is told to whoever asks."""
+    server = Vendor()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +28,7 @@ def box() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def salesforce(player: Player) -> Iterator[Salesforce]:
+def salesforce(player: Vendor) -> Iterator[Salesforce]:
     """Our connector, pointed at the player."""
     connector = Salesforce(
         login_url=player.url,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from flows.connectors.base import Page, Stream
 from flows.connectors.salesforce import Salesforce
-from tests.replay.player import Call, Played, Player, answer, play
+from tests.flows.connectors.vendor import Call, Reply, Vendor
 from tests.replay.recordings import Recording, single
+from tests.replay.wire import play
 
+NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
 RESTFORCE, HULL = "salesforce-restforce", "salesforce-hull"
 DATA = "/services/data/v62.0"
 TOKEN = "/services/oauth2/token"
@@ -88,16 +91,21 @@ def stream_of(salesforce: Salesforce, name: str) -> Stream:
     return next(stream for stream in salesforce.streams if stream.name == name)
 
 
-def org(player: Player, script: Callable[[Call], Played]) -> Callable[[Call], Played]:
+def pull(salesforce: Salesforce, name: str = "leads") -> list[Page]:
+    """A first pull of one stream."""
+    return list(salesforce.pull(stream_of(salesforce, name), None, NOW))
+
+
+def org(player: Vendor, script: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
     """An org that logs in as recorded, has nothing else, and leaves the rest to the script."""
     token = {**recorded("auth_success").body, "instance_url": player.url}
 
-    def answer_to(call: Call) -> Played:
+    def answer_to(call: Call) -> Reply:
         question = (call.query.get("q") or [""])[0].upper()
         if call.path == TOKEN:
-            return answer(token)
+            return Reply(token)
         if call.path.rstrip("/").endswith("/deleted"):
-            return answer(
+            return Reply(
                 {
                     "deletedRecords": [],
                     "earliestDateAvailable": "2025-12-05T18:58:00.000+0000",
@@ -105,7 +113,7 @@ def org(player: Player, script: Callable[[Call], Played]) -> Callable[[Call], Pl
                 }
             )
         if question.startswith("SELECT COUNT()"):
-            return answer({"totalSize": 2, "done": True, "records": []})
+            return Reply({"totalSize": 2, "done": True, "records": []})
         if "WHERE ID IN (" in question:
             return play(recorded("query_empty"))
         return script(call)

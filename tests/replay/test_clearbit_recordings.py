@@ -16,10 +16,10 @@ import pytest
 
 from flows.connectors.clearbit import Clearbit
 from sandbox.server import Sandbox
-from tests.replay.player import Player, answer, play
+from tests.flows.connectors.vendor import Reply, Vendor
 from tests.replay.recordings import files_in, load, needs_recordings, single
 from tests.replay.shapes import Shape, differences, shape_of
-from tests.replay.wire import SECRET, http_to, losses, same
+from tests.replay.wire import SECRET, http_to, losses, play, same
 
 pytestmark = needs_recordings
 
@@ -54,7 +54,7 @@ DOCUMENTED = (
 
 
 @pytest.fixture
-def clearbit(player: Player) -> Iterator[Clearbit]:
+def clearbit(player: Vendor) -> Iterator[Clearbit]:
     connector = Clearbit(
         key=SECRET, person_base_url=player.url, company_base_url=player.url, timeout=5
     )
@@ -95,7 +95,7 @@ def test_no_recording_is_left_out() -> None:
     assert len(ANSWERS) == 11
 
 
-def test_every_recorded_answer_comes_through_the_wire_whole(player: Player) -> None:
+def test_every_recorded_answer_comes_through_the_wire_whole(player: Vendor) -> None:
     http = http_to(player, "clearbit")
     recordings = [single(FOLDER, name, "GET", path, 200) for name, path in ANSWERS.items()]
     lost = losses(player, http, recordings)
@@ -104,7 +104,7 @@ def test_every_recorded_answer_comes_through_the_wire_whole(player: Player) -> N
     assert len(player.calls) == 11
 
 
-def test_the_recorded_combined_answer_is_found_whole(player: Player, clearbit: Clearbit) -> None:
+def test_the_recorded_combined_answer_is_found_whole(player: Vendor, clearbit: Clearbit) -> None:
     recording = single(FOLDER, COMBINED, "GET", "/v2/combined/find", 200)
     player.script = lambda call: play(recording)
     found = clearbit.look_up("person", "someone@calvinklein.example")
@@ -118,10 +118,10 @@ def test_the_recorded_combined_answer_is_found_whole(player: Player, clearbit: C
 @pytest.mark.parametrize("name", [COMBINED, PERSON, f"{OLD}/person.json"])
 @pytest.mark.parametrize("other", [None, {}])
 def test_each_recorded_person_is_found_whole_without_a_company(
-    player: Player, clearbit: Clearbit, name: str, other: Any
+    player: Vendor, clearbit: Clearbit, name: str, other: Any
 ) -> None:
     body = {"person": person_halves()[name], "company": other}
-    player.script = lambda call: answer(body)
+    player.script = lambda call: Reply(body)
     found = clearbit.look_up("person", "someone@x.example")
     assert found.status == "found"
     assert same(found.body, body)
@@ -131,22 +131,22 @@ def test_each_recorded_person_is_found_whole_without_a_company(
     "name", [COMBINED, COMPANY, REVEAL, f"{OLD}/company.json", f"{OLD}/discovery.json"]
 )
 def test_each_recorded_company_is_found_whole(
-    player: Player, clearbit: Clearbit, name: str
+    player: Vendor, clearbit: Clearbit, name: str
 ) -> None:
     company = company_halves()[name]
-    player.script = lambda call: answer(company)
+    player.script = lambda call: Reply(company)
     found = clearbit.look_up("company", "uber.example")
     assert found.status == "found"
     assert same(found.body, company)
     assert [call.path for call in player.calls] == ["/v2/companies/find"]
     half = {"person": None, "company": company}
-    player.script = lambda call: answer(half)
+    player.script = lambda call: Reply(half)
     found = clearbit.look_up("person", "someone@uber.example")
     assert found.status == "found"
     assert same(found.body, half)
 
 
-def test_a_recorded_list_is_no_person(player: Player, clearbit: Clearbit) -> None:
+def test_a_recorded_list_is_no_person(player: Vendor, clearbit: Clearbit) -> None:
     # The watch list answers with a list: whoever is asked for a person and says that is not read.
     recording = single(FOLDER, f"{OLD}/watchlist.json", "GET", "/v2/combined/find", 200)
     player.script = lambda call: play(recording)
@@ -155,7 +155,7 @@ def test_a_recorded_list_is_no_person(player: Player, clearbit: Clearbit) -> Non
 
 @pytest.mark.parametrize("name", [name for name in ANSWERS if name.startswith(OLD)])
 def test_a_recorded_answer_of_another_service_is_no_person(
-    player: Player, clearbit: Clearbit, name: str
+    player: Vendor, clearbit: Clearbit, name: str
 ) -> None:
     recording = single(FOLDER, name, "GET", "/v2/combined/find", 200)
     player.script = lambda call: play(recording)

@@ -13,7 +13,7 @@ import pytest
 
 from flows.connectors.hubspot import HubSpot
 from flows.errors import VendorError
-from tests.replay.player import Call, Played, Player, answer, play
+from tests.flows.connectors.vendor import QUICK, Call, Reply, Vendor
 from tests.replay.recordings import (
     Recording,
     files_in,
@@ -23,12 +23,12 @@ from tests.replay.recordings import (
     traffic,
 )
 from tests.replay.wire import (
-    QUICK,
     SECRET,
     assert_same_objects,
     http_to,
     losses,
     payloads,
+    play,
     same,
     send,
 )
@@ -87,7 +87,7 @@ def hull_answers() -> list[Recording]:
 
 
 @pytest.fixture
-def hubspot(player: Player) -> Iterator[HubSpot]:
+def hubspot(player: Vendor) -> Iterator[HubSpot]:
     connector = HubSpot(
         base_url=player.url,
         token=SECRET,
@@ -104,16 +104,16 @@ def stream_of(hubspot: HubSpot, name: str) -> Any:
     return next(stream for stream in hubspot.streams if stream.name == name)
 
 
-def account(searched: Played, listed: list[Any]) -> Callable[[Call], Played]:
+def account(searched: Reply, listed: list[Any]) -> Callable[[Call], Reply]:
     """An account that answers a search as recorded, and lists the same records."""
 
-    def script(call: Call) -> Played:
+    def script(call: Call) -> Reply:
         if call.path.endswith("/search"):
             return searched
         if call.method == "POST":
-            return answer({"status": "COMPLETE", "results": []})
+            return Reply({"status": "COMPLETE", "results": []})
         archived = call.query.get("archived") == ["true"]
-        return answer({"results": [] if archived else listed})
+        return Reply({"results": [] if archived else listed})
 
     return script
 
@@ -135,7 +135,7 @@ def test_no_recording_is_left_out() -> None:
     assert len(recorded_traffic()) == 366
 
 
-def test_every_recorded_answer_comes_through_the_wire_whole(player: Player) -> None:
+def test_every_recorded_answer_comes_through_the_wire_whole(player: Vendor) -> None:
     http = http_to(player, "hubspot")
     recordings = recorded_traffic() + hull_answers()
     lost = losses(player, http, recordings)
@@ -150,7 +150,7 @@ def test_the_recorded_answers_are_of_every_kind_we_must_understand() -> None:
 
 
 def test_recorded_company_searches_land_one_record_per_company(
-    player: Player, hubspot: HubSpot
+    player: Vendor, hubspot: HubSpot
 ) -> None:
     searches = [r for r in recorded_traffic() if r.path.endswith("/COMPANY/search")]
     companies = stream_of(hubspot, "companies")
@@ -174,24 +174,24 @@ def test_recorded_company_searches_land_one_record_per_company(
     assert sum(bool(search.body["results"]) for search in searches) > 10
 
 
-def test_recorded_email_events_land_one_record_per_event(player: Player, hubspot: HubSpot) -> None:
+def test_recorded_email_events_land_one_record_per_event(player: Vendor, hubspot: HubSpot) -> None:
     recording = single(HULL, HULL_EVENTS, "GET", "/email/public/v1/events", 200)
     # One kind is asked for after the other; the recording holds several kinds in one answer.
     player.script = lambda call: (
-        play(recording) if call.query.get("eventType") == ["OPEN"] else answer({"events": []})
+        play(recording) if call.query.get("eventType") == ["OPEN"] else Reply({"events": []})
     )
     pages = hubspot.pull(stream_of(hubspot, "email_events"), None, NOW)
     assert_same_objects(payloads(pages), recording.body["events"])
 
 
 def test_recorded_contacts_are_kept_whole_though_most_of_their_keys_are_unknown_to_us(
-    player: Player, hubspot: HubSpot
+    player: Vendor, hubspot: HubSpot
 ) -> None:
     # The contacts of 2017, in the envelope of today's answers: keys, numbers and lists nobody
     # here reads must still land, because the journal keeps what HubSpot said, not what we read.
     old = load(HULL, f"{HULL_PREFIX}get-contacts-recently-updated.json")["contacts"]
     contacts = [{"id": str(contact["vid"]), **contact} for contact in old]
-    player.script = account(answer({"total": len(contacts), "results": contacts}), contacts)
+    player.script = account(Reply({"total": len(contacts), "results": contacts}), contacts)
     pages = list(hubspot.pull(stream_of(hubspot, "contacts"), None, NOW))
     landed = {record.key: record for page in pages for record in page.records}
     assert_same_objects([json.loads(r.payload) for r in landed.values()], contacts)
@@ -199,7 +199,7 @@ def test_recorded_contacts_are_kept_whole_though_most_of_their_keys_are_unknown_
 
 
 def test_the_days_quota_is_learned_from_the_recorded_headers(
-    player: Player, hubspot: HubSpot
+    player: Vendor, hubspot: HubSpot
 ) -> None:
     # Present where a key of the account was used, absent with OAuth.
     searches = [r for r in recorded_traffic() if r.path.endswith("/COMPANY/search")]
@@ -219,7 +219,7 @@ def test_the_days_quota_is_learned_from_the_recorded_headers(
 
 @pytest.mark.parametrize("name", [name for name in HULL_ANSWERS if "nonexisting" in name])
 def test_a_recorded_refusal_gives_every_row_its_receipt(
-    player: Player, hubspot: HubSpot, name: str
+    player: Vendor, hubspot: HubSpot, name: str
 ) -> None:
     refusal = single(HULL, f"{HULL_PREFIX}{name}.json", *HULL_ANSWERS[name])
     player.script = lambda call: play(refusal)
@@ -230,7 +230,7 @@ def test_a_recorded_refusal_gives_every_row_its_receipt(
     assert all(refusal.body["message"] in (receipt.reason or "") for receipt in receipts)
 
 
-def test_recorded_refusals_say_which_record_and_hide_its_address(player: Player) -> None:
+def test_recorded_refusals_say_which_record_and_hide_its_address(player: Vendor) -> None:
     missing = next(r for r in recorded_traffic() if r.status == 404 and "@" in r.path)
     player.script = lambda call: play(missing)
     http = http_to(player, "hubspot")

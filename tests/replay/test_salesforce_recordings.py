@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from flows.connectors.base import Field
 from flows.connectors.salesforce import Salesforce
-from tests.replay.player import Call, Played, Player, answer, play
+from tests.flows.connectors.vendor import Call, Reply, Vendor
 from tests.replay.recordings import files_in, needs_recordings, single
 from tests.replay.salesforce_answers import (
     ANSWERS,
@@ -18,17 +18,17 @@ from tests.replay.salesforce_answers import (
     HULL,
     HULL_ANSWERS,
     NO_ANSWERS,
+    NOW,
     RESTFORCE,
     landed,
     org,
+    pull,
     recorded,
     stream_of,
 )
-from tests.replay.wire import assert_same_objects, http_to, losses, payloads
+from tests.replay.wire import assert_same_objects, http_to, losses, payloads, play
 
 pytestmark = needs_recordings
-
-NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
 
 
 def test_no_recording_is_left_out() -> None:
@@ -39,7 +39,7 @@ def test_no_recording_is_left_out() -> None:
     assert len(replayed) == 37
 
 
-def test_every_recorded_answer_comes_through_the_wire_whole(player: Player) -> None:
+def test_every_recorded_answer_comes_through_the_wire_whole(player: Vendor) -> None:
     http = http_to(player, "salesforce")
     recordings = [single(RESTFORCE, name, *asked) for name, asked in ANSWERS.items()]
     recordings += [single(HULL, name, *asked) for name, asked in HULL_ANSWERS.items()]
@@ -58,53 +58,53 @@ def test_every_recorded_answer_comes_through_the_wire_whole(player: Player) -> N
     ],
 )
 def test_a_recorded_query_lands_one_record_per_row(
-    player: Player, salesforce: Salesforce, name: str, stream: str
+    player: Vendor, salesforce: Salesforce, name: str, stream: str
 ) -> None:
     page = recorded(name)
     player.script = org(player, lambda call: play(page))
-    pages = list(salesforce.pull(stream_of(salesforce, stream), None, NOW))
+    pages = pull(salesforce, stream)
     assert_same_objects(payloads(pages), page.body["records"])
     keys = {record.key for page in pages for record in page.records}
     assert keys == {row["Id"] for row in page.body["records"]}
 
 
 def test_the_recorded_pages_of_one_query_are_turned_to_the_end(
-    player: Player, salesforce: Salesforce
+    player: Vendor, salesforce: Salesforce
 ) -> None:
     first, last = recorded("query_paginated_first_page"), recorded("query_paginated_last_page")
     following = first.body["nextRecordsUrl"]
     player.script = org(player, lambda call: play(last if call.path == following else first))
-    pages = list(salesforce.pull(stream_of(salesforce, "leads"), None, NOW))
+    pages = pull(salesforce)
     assert_same_objects(landed(pages), [*first.body["records"], *last.body["records"]])
     assert [call.path for call in player.calls].count(following) == 1
 
 
 @pytest.mark.parametrize("name", ["query_success", "query_aggregate_success"])
 def test_recorded_rows_without_an_id_wait_whole_in_quarantine(
-    player: Player, salesforce: Salesforce, name: str
+    player: Vendor, salesforce: Salesforce, name: str
 ) -> None:
     page = recorded(name)
     player.script = org(player, lambda call: play(page))
-    pages = list(salesforce.pull(stream_of(salesforce, "leads"), None, NOW))
+    pages = pull(salesforce)
     assert_same_objects(landed(pages), page.body["records"])
     assert [record for page in pages for record in page.records] == []
     assert {reject.reason for page in pages for reject in page.rejects} == {"no usable id"}
 
 
-def test_a_recorded_empty_query_lands_nothing(player: Player, salesforce: Salesforce) -> None:
+def test_a_recorded_empty_query_lands_nothing(player: Vendor, salesforce: Salesforce) -> None:
     player.script = org(player, lambda call: play(recorded("query_empty")))
-    pages = list(salesforce.pull(stream_of(salesforce, "leads"), None, NOW))
+    pages = pull(salesforce)
     assert landed(pages) == []
 
 
 def test_a_recorded_single_row_lands_whole_with_all_its_types(
-    player: Player, salesforce: Salesforce
+    player: Vendor, salesforce: Salesforce
 ) -> None:
     # One object with a value of every type; in a query's envelope, as our reads ask for it.
     row = recorded("sobject_find_success").body
-    page = answer({"totalSize": 1, "done": True, "records": [row]})
+    page = Reply({"totalSize": 1, "done": True, "records": [row]})
     player.script = org(player, lambda call: page)
-    pages = list(salesforce.pull(stream_of(salesforce, "leads"), None, NOW))
+    pages = pull(salesforce)
     assert_same_objects(payloads(pages), [row])
     assert b"23.0" in pages[0].records[0].payload
 
@@ -114,12 +114,12 @@ def test_a_recorded_single_row_lands_whole_with_all_its_types(
     [("fixtures__api_responses__deletedcontacts.json", "Contact"), ("get_deleted_success", "Lead")],
 )
 def test_recorded_deletions_land_as_tombstones(
-    player: Player, salesforce: Salesforce, name: str, object_name: str
+    player: Vendor, salesforce: Salesforce, name: str, object_name: str
 ) -> None:
     deletions = recorded(name)
     everything_else = org(player, lambda call: play(recorded("query_empty")))
 
-    def script(call: Call) -> Played:
+    def script(call: Call) -> Reply:
         if call.path.rstrip("/") == f"{DATA}/sobjects/{object_name}/deleted":
             return play(deletions)
         return everything_else(call)
@@ -138,14 +138,14 @@ def test_recorded_deletions_land_as_tombstones(
     assert told == {row["deletedDate"] for row in gone}
 
 
-def test_the_recorded_description_keeps_every_field(player: Player, salesforce: Salesforce) -> None:
+def test_the_recorded_description_keeps_every_field(player: Vendor, salesforce: Salesforce) -> None:
     description = recorded("sobject_describe_success")
 
-    def script(call: Call) -> Played:
+    def script(call: Call) -> Reply:
         if call.method == "POST":
             parts = call.json["batchRequests"]
             results = [{"statusCode": 200, "result": description.body} for _ in parts]
-            return answer({"hasErrors": False, "results": results})
+            return Reply({"hasErrors": False, "results": results})
         return play(description)
 
     player.script = org(player, script)
@@ -168,12 +168,12 @@ def expected_field(field: dict[str, Any]) -> Field:
 
 
 def test_the_recorded_versions_are_read_by_the_doctor(
-    player: Player, salesforce: Salesforce
+    player: Vendor, salesforce: Salesforce
 ) -> None:
     versions = recorded("services_data_success")
     description = recorded("sobject_describe_success")
 
-    def script(call: Call) -> Played:
+    def script(call: Call) -> Reply:
         if call.path.rstrip("/") == "/services/data":
             return play(versions)
         if call.path.endswith("/describe"):

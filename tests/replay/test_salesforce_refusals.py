@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from flows.connectors.salesforce import Salesforce
 from flows.errors import Unauthorised, VendorError
-from tests.replay.player import Player, answer, play
+from tests.flows.connectors.vendor import Reply, Vendor
 from tests.replay.recordings import needs_recordings
-from tests.replay.salesforce_answers import TOKEN, org, recorded, stream_of
-from tests.replay.wire import assert_same_objects, payloads
+from tests.replay.salesforce_answers import TOKEN, org, pull, recorded
+from tests.replay.wire import assert_same_objects, payloads, play
 
 pytestmark = needs_recordings
 
-NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
 
-
-def test_a_recorded_expired_session_is_renewed_once(player: Player, salesforce: Salesforce) -> None:
+def test_a_recorded_expired_session_is_renewed_once(player: Vendor, salesforce: Salesforce) -> None:
     expired, page = recorded("expired_session"), recorded("fixtures__api_responses__findleads.json")
     answers = [play(expired), play(page)]
     player.script = org(player, lambda call: answers.pop(0) if len(answers) > 1 else answers[0])
-    pages = list(salesforce.pull(stream_of(salesforce, "leads"), None, NOW))
+    pages = pull(salesforce)
     assert_same_objects(payloads(pages), page.body["records"])
     assert [call.path for call in player.calls].count(TOKEN) == 2
 
 
 def test_a_session_that_stays_expired_is_renewed_no_second_time(
-    player: Player, salesforce: Salesforce
+    player: Vendor, salesforce: Salesforce
 ) -> None:
     player.script = org(player, lambda call: play(recorded("expired_session")))
     with pytest.raises(Unauthorised) as caught:
@@ -40,7 +36,7 @@ def test_a_session_that_stays_expired_is_renewed_no_second_time(
 
 @pytest.mark.parametrize("name", ["auth_error", "refresh_error"])
 def test_a_recorded_login_refusal_is_no_credential(
-    player: Player, salesforce: Salesforce, name: str
+    player: Vendor, salesforce: Salesforce, name: str
 ) -> None:
     refusal = recorded(name)
     player.script = lambda call: play(refusal)
@@ -53,23 +49,23 @@ def test_a_recorded_login_refusal_is_no_credential(
 
 @pytest.mark.parametrize("name", ["auth_success", "reauth_success", "refresh_success"])
 def test_each_recorded_token_answer_opens_a_session(
-    player: Player, salesforce: Salesforce, name: str
+    player: Vendor, salesforce: Salesforce, name: str
 ) -> None:
     token = {**recorded(name).body, "instance_url": player.url}
     page = recorded("query_empty")
-    player.script = lambda call: answer(token) if call.path == TOKEN else play(page)
+    player.script = lambda call: Reply(token) if call.path == TOKEN else play(page)
     salesforce.check()
     assert player.calls[-1].headers["authorization"] == f"Bearer {token['access_token']}"
 
 
 @pytest.mark.parametrize("name", ["query_error", "search_error"])
 def test_a_recorded_query_refusal_keeps_code_and_words(
-    player: Player, salesforce: Salesforce, name: str
+    player: Vendor, salesforce: Salesforce, name: str
 ) -> None:
     refusal = recorded(name)
     player.script = org(player, lambda call: play(refusal))
     with pytest.raises(VendorError) as caught:
-        list(salesforce.pull(stream_of(salesforce, "leads"), None, NOW))
+        pull(salesforce)
     assert caught.value.code == refusal.body[0]["errorCode"]
     assert refusal.body[0]["message"] in str(caught.value)
     assert not caught.value.retryable
@@ -78,10 +74,10 @@ def test_a_recorded_query_refusal_keeps_code_and_words(
 
 @pytest.mark.parametrize("name", ["create_success", "upsert_created_success"])
 def test_a_recorded_result_makes_an_accepted_receipt(
-    player: Player, salesforce: Salesforce, name: str
+    player: Vendor, salesforce: Salesforce, name: str
 ) -> None:
     result = recorded(name).body
-    player.script = org(player, lambda call: answer([result]))
+    player.script = org(player, lambda call: Reply([result]))
     row = {"baton_lead_key__c": "L00000001", "LastName": "Lovelace"}
     (receipt,) = salesforce.push("lead", "baton_lead_key__c", [row])
     assert (receipt.key, receipt.status) == ("L00000001", "accepted")
@@ -90,7 +86,7 @@ def test_a_recorded_result_makes_an_accepted_receipt(
 
 @pytest.mark.parametrize("name", ["write_error", "upsert_error", "upsert_multiple_error"])
 def test_a_recorded_refusal_gives_every_row_its_receipt(
-    player: Player, salesforce: Salesforce, name: str
+    player: Vendor, salesforce: Salesforce, name: str
 ) -> None:
     refusal = recorded(name)
     player.script = org(player, lambda call: play(refusal))
@@ -104,7 +100,7 @@ def test_a_recorded_refusal_gives_every_row_its_receipt(
 
 
 def test_a_recorded_result_beside_a_recorded_refusal_answers_row_by_row(
-    player: Player, salesforce: Salesforce
+    player: Vendor, salesforce: Salesforce
 ) -> None:
     made = recorded("create_success").body
     told = recorded("write_error").body[0]
@@ -112,7 +108,7 @@ def test_a_recorded_result_beside_a_recorded_refusal_answers_row_by_row(
         "success": False,
         "errors": [{"statusCode": told["errorCode"], "message": told["message"], "fields": []}],
     }
-    player.script = org(player, lambda call: answer([made, failed]))
+    player.script = org(player, lambda call: Reply([made, failed]))
     rows = [{"baton_lead_key__c": key, "LastName": "Lovelace"} for key in ("L1", "L2")]
     receipts = {r.key: r for r in salesforce.push("lead", "baton_lead_key__c", rows)}
     assert receipts["L1"].status == "accepted"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from flows.connectors.base import Page
-from flows.connectors.http import Answer, Http, Patience
+from flows.connectors.http import Answer, Http
 from flows.errors import (
     Forbidden,
     RateLimited,
@@ -17,16 +17,19 @@ from flows.errors import (
     VendorError,
     mask,
 )
-from tests.replay.player import Player, play
+from tests.flows.connectors.vendor import QUICK, Reply, Vendor
 from tests.replay.recordings import Recording
 
-# The same patience as in production, in a hundredth of the time.
-QUICK = Patience(attempts=3, total=5, first_wait=0.01, longest_wait=0.05, jitter=0.0)
 KINDS: dict[int, type[SourceError]] = {401: Unauthorised, 403: Forbidden, 429: RateLimited}
 SECRET = "a-secret-nobody-recorded"
 
 
-def http_to(player: Player, system: str) -> Http:
+def play(recording: Recording) -> Reply:
+    """The recorded answer: its status, its headers, its bytes."""
+    return Reply(recording.raw, recording.status, recording.sent_headers)
+
+
+def http_to(player: Vendor, system: str) -> Http:
     """The shared wire, pointed at the player."""
     return Http(system, player.url, timeout=5, patience=QUICK, secrets=lambda: (SECRET,))
 
@@ -43,7 +46,7 @@ def send(http: Http, recording: Recording) -> Answer:
     )
 
 
-def losses(player: Player, http: Http, recordings: Iterable[Recording]) -> list[str]:
+def losses(player: Vendor, http: Http, recordings: Iterable[Recording]) -> list[str]:
     """What got lost between each recorded answer and what the wire hands over, as sentences."""
     return [
         f"{recording.name}: {loss}"
@@ -52,7 +55,7 @@ def losses(player: Player, http: Http, recordings: Iterable[Recording]) -> list[
     ]
 
 
-def _losses(player: Player, http: Http, recording: Recording) -> Iterator[str]:
+def _losses(player: Vendor, http: Http, recording: Recording) -> Iterator[str]:
     player.script = lambda call: play(recording)
     try:
         answer = send(http, recording)

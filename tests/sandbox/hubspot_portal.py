@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from sandbox.clock import Clock
 from sandbox.hubspot import HubSpotStore, hubspot_app
+from sandbox.server import Server
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=30)
@@ -59,19 +58,11 @@ def ms(moment: datetime) -> str:
 @pytest.fixture(scope="module")
 def portal_server() -> Iterator[tuple[SimpleNamespace, str]]:
     """One server for the file; each test puts a fresh store into its world."""
-    world = SimpleNamespace(hubspot=None, lock=threading.RLock())
-    config = uvicorn.Config(
-        hubspot_app(world), host="127.0.0.1", port=0, log_level="error", lifespan="off"
-    )
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    while not running.started:
-        time.sleep(0.005)
-    port = running.servers[0].sockets[0].getsockname()[1]
-    yield world, f"http://127.0.0.1:{port}"
-    running.should_exit = True
-    thread.join(5)
+    world = SimpleNamespace(hubspot=None, lock=RLock())
+    served = Server("hubspot", hubspot_app(world), 0)
+    served.start()
+    yield world, served.url
+    served.stop()
 
 
 @pytest.fixture

@@ -6,14 +6,15 @@ script for the ``vendor`` server, so every answer crosses a real wire.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
-from flows.connectors.base import Page, millis
+from flows.connectors.base import Page, Stream, millis
 from flows.connectors.hubspot import HubSpot
-from tests.flows.connectors.conftest import Call, Reply
+from tests.flows.connectors.vendor import QUICK, Call, Reply, Vendor
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OURS = (
@@ -23,17 +24,31 @@ OURS = (
 STAGES = "subscriber lead marketingqualifiedlead salesqualifiedlead opportunity customer other"
 
 
+def connect(vendor: Vendor, searches: int = 0, **options: Any) -> HubSpot:
+    """One search a second makes the list the faster door; no limit at all makes it search."""
+    return HubSpot(
+        base_url=vendor.url,
+        token="pat-na1-secret",
+        requests_per_10s=0,
+        searches_per_second=searches,
+        timeout=2,
+        patience=QUICK,
+        **options,
+    )
+
+
+def stream_of(name: str) -> Stream:
+    return next(stream for stream in HubSpot.streams if stream.name == name)
+
+
 def pull(hubspot: HubSpot, name: str, cursor: str | None = None, now: datetime = NOW) -> list[Page]:
-    stream = next(s for s in hubspot.streams if s.name == name)
-    return list(hubspot.pull(stream, cursor, now))
+    return list(hubspot.pull(stream_of(name), cursor, now))
 
 
-def keys(pages: list[Page]) -> list[str]:
-    return [record.key for page in pages for record in page.records]
-
-
-def last_cursor(pages: list[Page]) -> str:
-    return next(page.cursor for page in reversed(pages) if page.cursor)
+def cut_off(hubspot: HubSpot, name: str, count: int, cursor: str | None = None) -> list[Page]:
+    """What so many pages brought before the run was stopped."""
+    with closing(hubspot.pull(stream_of(name), cursor, NOW)) as pages:  # type: ignore[type-var]
+        return list(islice(pages, count))
 
 
 def thing(number: int, at: datetime, **properties: Any) -> dict[str, Any]:
@@ -173,28 +188,34 @@ class Account:
         return Reply({"results": results, "errors": errors}, 207 if errors else 201)
 
 
-def no_associations(number: str) -> dict[str, Any]:
+def refused(category: str, kind: str, message: str, **context: Any) -> dict[str, Any]:
+    """One entry of the errors of a batch answer."""
     return {
         "status": "error",
-        "category": "OBJECT_NOT_FOUND",
-        "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
-        "message": f"No company is associated with deal {number}.",
-        "context": {"fromObjectId": [number], "fromObjectType": ["deal"]},
+        "category": category,
+        "subCategory": kind,
+        "message": message,
+        "context": context,
     }
+
+
+def no_associations(number: str) -> dict[str, Any]:
+    return refused(
+        "OBJECT_NOT_FOUND",
+        "crm.associations.NO_ASSOCIATIONS_FOUND",
+        f"No company is associated with deal {number}.",
+        fromObjectId=[number],
+        fromObjectType=["deal"],
+    )
 
 
 def exists(name: str) -> dict[str, Any]:
-    return {
-        "status": "error",
-        "category": "OBJECT_ALREADY_EXISTS",
-        "subCategory": "Properties.PROPERTY_WITH_NAME_EXISTS",
-        "message": f"A property named '{name}' already exists.",
-        "context": {"name": [name]},
-    }
-
-
-def payloads(pages: list[Page]) -> dict[str, dict[str, Any]]:
-    return {r.key: json.loads(r.payload) for page in pages for r in page.records}
+    return refused(
+        "OBJECT_ALREADY_EXISTS",
+        "Properties.PROPERTY_WITH_NAME_EXISTS",
+        f"A property named '{name}' already exists.",
+        name=[name],
+    )
 
 
 def hours_ago(hours: float) -> datetime:

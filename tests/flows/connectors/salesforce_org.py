@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
-from flows.connectors.base import Page
+from flows.connectors.base import Page, Receipt
 from flows.connectors.salesforce import Salesforce
-from tests.flows.connectors.conftest import QUICK, Call, Reply, Script, Vendor
+from tests.flows.connectors.vendor import Call, Reply, Script, Vendor
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+KEY = "baton_lead_key__c"
 SECRET = "s3cr3t-of-the-client"
 ROOT = "/services/data/v62.0"
 LOCKED = {"statusCode": "UNABLE_TO_LOCK_ROW", "message": "unable to obtain exclusive access"}
@@ -62,29 +61,17 @@ class Org:
         return [call.path.removeprefix(ROOT) for call in self.asked]
 
 
-@pytest.fixture(name="org")
-def org_fixture(vendor: Vendor) -> Org:
-    return Org(vendor)
-
-
-@pytest.fixture(name="salesforce")
-def salesforce_fixture(vendor: Vendor, org: Org) -> Iterator[Salesforce]:
-    connector = Salesforce(
-        login_url=vendor.url,
-        client_id="app",
-        client_secret=SECRET,
-        timeout=2,
-        bulk_from=5,
-        patience=QUICK,
-    )
-    yield connector
-    connector.close()
-
-
 def pull(
     salesforce: Salesforce, name: str, cursor: str | None = None, now: datetime = NOW
 ) -> Iterator[Page]:
     return salesforce.pull(next(s for s in salesforce.streams if s.name == name), cursor, now)
+
+
+def push(salesforce: Salesforce, *rows: dict[str, Any]) -> dict[str, Receipt]:
+    """Write leads; one receipt for every row, by key."""
+    receipts = list(salesforce.push("lead", KEY, rows))
+    assert sorted(receipt.key for receipt in receipts) == sorted(row[KEY] for row in rows)
+    return {receipt.key: receipt for receipt in receipts}
 
 
 def wire_time(at: datetime) -> str:
@@ -120,13 +107,3 @@ def refusal(code: str, message: str, status: int = 400) -> Reply:
 
 def soql(call: Call) -> str:
     return call.query["q"][0]
-
-
-def last_cursor(pages: list[Page]) -> str:
-    cursor = next((p.cursor for p in reversed(pages) if p.cursor), None)
-    assert cursor is not None
-    return cursor
-
-
-def keys(pages: list[Page]) -> list[str]:
-    return [record.key for p in pages for record in p.records]

@@ -18,6 +18,7 @@ from flows.connectors.slack import Slack
 from flows.connectors.smtp import Smtp
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
+from tests.flows.connectors.pages import cursor_of, payloads
 
 AVA = "ava.morgan@lumenfold.example"
 GEORGE = "george.patel@lumenfold.example"  # the one rep without Slack
@@ -88,14 +89,6 @@ def outside(world: Outside) -> Iterator[Outside]:
     world.box.world.faults.clear()
 
 
-def records(pages: list[Page]) -> dict[str, dict[str, Any]]:
-    return {r.key: json.loads(r.payload) for page in pages for r in page.records}
-
-
-def cursor_of(pages: list[Page]) -> str | None:
-    return next((page.cursor for page in reversed(pages) if page.cursor), None)
-
-
 @pytest.mark.parametrize("name", ["hubspot", "salesforce", "slack", "smtp"])
 def test_the_credentials_work(outside: Outside, name: str) -> None:
     connector: Connector = getattr(outside, name)
@@ -106,7 +99,7 @@ def test_the_credentials_work(outside: Outside, name: str) -> None:
 @pytest.mark.parametrize("name", [stream.name for stream in HubSpot.streams])
 def test_every_hubspot_stream_brings_records_of_its_own_shape(outside: Outside, name: str) -> None:
     pages = outside.pull(outside.hubspot, name)
-    assert records(pages)
+    assert payloads(pages)
     if name not in ("owners", "forms"):
         assert cursor_of(pages)
 
@@ -115,7 +108,7 @@ def test_every_hubspot_stream_brings_records_of_its_own_shape(outside: Outside, 
 def test_every_salesforce_stream_brings_records_of_its_own_shape(
     outside: Outside, name: str
 ) -> None:
-    assert records(outside.pull(outside.salesforce, name))
+    assert payloads(outside.pull(outside.salesforce, name))
     assert not outside.salesforce.dropped_fields
 
 
@@ -125,11 +118,11 @@ def test_nobody_is_missing_from_a_first_pull(outside: Outside) -> None:
     alive = [r for page in pages for r in page.records if not r.is_deleted]
     assert len({r.key for r in alive}) == total
     pages = outside.pull(outside.salesforce, "leads")
-    assert len(records(pages)) == pages[0].total
+    assert len(payloads(pages)) == pages[0].total
 
 
 def test_archived_owners_come_with_the_others(outside: Outside) -> None:
-    owners = records(outside.pull(outside.hubspot, "owners"))
+    owners = payloads(outside.pull(outside.hubspot, "owners"))
     assert owners["7009"]["archived"] is True
     assert owners["7001"]["archived"] is False
 
@@ -139,11 +132,11 @@ def test_a_second_pull_brings_only_what_changed(outside: Outside) -> None:
         cursor = cursor_of(outside.pull(connector, name))
         outside.box.world.clock.advance(3 * 3600)
         again = outside.pull(connector, name, cursor)
-        assert len(records(again)) < 100
+        assert len(payloads(again)) < 100
 
 
 def test_a_hubspot_update_is_confirmed_and_a_backward_move_shows(outside: Outside) -> None:
-    contacts = records(outside.pull(outside.hubspot, "contacts"))
+    contacts = payloads(outside.pull(outside.hubspot, "contacts"))
     customer = next(
         key
         for key, item in contacts.items()
@@ -165,7 +158,7 @@ def test_a_hubspot_update_is_confirmed_and_a_backward_move_shows(outside: Outsid
 
 
 def test_a_misspelt_property_rejects_its_rows_and_no_other(outside: Outside) -> None:
-    ids = list(records(outside.pull(outside.hubspot, "contacts")))[:5]
+    ids = list(payloads(outside.pull(outside.hubspot, "contacts")))[:5]
     rows: list[dict[str, Any]] = [{"id": key, "baton_score": 5} for key in ids]
     rows[2] = {"id": ids[2], "baton_scor": 5}
     receipts = {r.key: r.status for r in outside.hubspot.push("contact", "id", rows)}
@@ -232,7 +225,7 @@ def test_a_rep_without_slack_gets_a_mail(outside: Outside) -> None:
 
 def test_a_throttled_vendor_costs_time_and_no_record(outside: Outside) -> None:
     outside.box.world.clock.advance(60)  # what was written just now is in the index by then
-    whole = records(outside.pull(outside.hubspot, "contacts"))
+    whole = payloads(outside.pull(outside.hubspot, "contacts"))
     words = {"status": "error", "message": "secondly limit", "category": "RATE_LIMITS"}
     search = r"/contacts/search$"
     outside.box.world.faults.add(
@@ -240,7 +233,7 @@ def test_a_throttled_vendor_costs_time_and_no_record(outside: Outside) -> None:
         Fault("drop", system="hubspot", path=search),
         Fault("truncate", system="hubspot", path=search),
     )
-    assert records(outside.pull(outside.hubspot, "contacts")) == whole
+    assert payloads(outside.pull(outside.hubspot, "contacts")) == whole
 
 
 def test_what_happens_during_a_pull_comes_with_the_next(outside: Outside) -> None:
@@ -254,5 +247,5 @@ def test_what_happens_during_a_pull_comes_with_the_next(outside: Outside) -> Non
         outside.box.world.hubspot.update("contacts", moved, {"jobtitle": "Chief of Everything"})
     cursor = cursor_of([first, *pull])
     clock.advance(60)
-    fresh = records(outside.pull(hubspot, "contacts", cursor))
+    fresh = payloads(outside.pull(hubspot, "contacts", cursor))
     assert fresh[moved]["properties"]["jobtitle"] == "Chief of Everything"

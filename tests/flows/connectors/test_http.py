@@ -9,7 +9,7 @@ import pytest
 from flows.connectors.budget import rate
 from flows.connectors.http import Http, explain, parse, retry_after
 from flows.errors import Forbidden, RateLimited, Unauthorised, Unreachable, VendorError
-from tests.flows.connectors.conftest import QUICK, Reply, Vendor
+from tests.flows.connectors.vendor import QUICK, Reply, Vendor
 
 TOKEN = "pat-na1-0f9c1d2e-secret"
 RATE_LIMITED = {

@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
 from flows.connectors.base import Connector, Field, Finding
 from flows.connectors.hubspot import CUSTOM_FIELDS, HubSpot
 from flows.errors import Forbidden
-from tests.flows.connectors.conftest import QUICK, Call, Reply, Vendor
-from tests.flows.connectors.hubspot_account import (
-    OURS,
-    Account,
-    exists,
-    forbidden,
-    prop,
-)
+from tests.flows.connectors.hubspot_account import OURS, Account, connect, exists, forbidden, prop
+from tests.flows.connectors.vendor import QUICK, Call, Reply, Vendor
 
 USAGE = {"name": "private-apps-api-calls-daily", "usageLimit": 1000, "currentUsage": 100}
 
 
 @pytest.fixture
 def hubspot(vendor: Vendor) -> Iterator[HubSpot]:
-    connector = HubSpot(
-        base_url=vendor.url,
-        token="pat-na1-secret",
-        requests_per_10s=0,
-        searches_per_second=0,
-        daily_share=0.5,
-        timeout=2,
-        patience=QUICK,
-    )
-    yield connector
-    connector.close()
+    """A connector that leaves half of the day's calls to others."""
+    with closing(connect(vendor, daily_share=0.5)) as connector:
+        yield connector
 
 
 @pytest.fixture

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from flows.connectors.hubspot import HubSpot
 from flows.errors import RateLimited, VendorError
-from tests.flows.connectors.conftest import QUICK, Reply, Vendor
-from tests.flows.connectors.hubspot_account import Account, hours_ago, pull, thing
+from tests.flows.connectors.hubspot_account import Account, connect, hours_ago, pull, thing
+from tests.flows.connectors.vendor import QUICK, Reply, Vendor
 
 
 @pytest.fixture
 def hubspot(vendor: Vendor) -> Iterator[HubSpot]:
-    connector = HubSpot(
-        base_url=vendor.url,
-        token="x",
-        requests_per_10s=0,
-        searches_per_second=0,
-        daily_share=0.5,
-        timeout=2,
-        patience=QUICK,
-    )
-    yield connector
-    connector.close()
+    """A connector that leaves half of the day's calls to others."""
+    with closing(connect(vendor, daily_share=0.5)) as connector:
+        yield connector
 
 
 def daily(left: Any) -> dict[str, str]:

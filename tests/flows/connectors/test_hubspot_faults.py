@@ -12,37 +12,11 @@ import pytest
 from flows.connectors.base import Page, millis
 from flows.connectors.hubspot import HubSpot
 from flows.errors import SchemaChanged, VendorError
-from tests.flows.connectors.conftest import QUICK, Call, Reply, Vendor
+from tests.flows.connectors.hubspot_account import NOW, pull
+from tests.flows.connectors.pages import keys, last_cursor
+from tests.flows.connectors.vendor import QUICK, Call, Reply, Vendor
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 RATE_LIMITED = Reply({"message": "secondly limit", "category": "RATE_LIMITS"}, 429)
-
-
-@pytest.fixture
-def hubspot(vendor: Vendor) -> Iterator[HubSpot]:
-    connector = HubSpot(
-        base_url=vendor.url,
-        token="pat-na1-x",
-        requests_per_10s=0,
-        searches_per_second=0,
-        timeout=2,
-        patience=QUICK,
-    )
-    yield connector
-    connector.close()
-
-
-def pull(hubspot: HubSpot, name: str, cursor: str | None = None, now: datetime = NOW) -> list[Page]:
-    stream = next(s for s in hubspot.streams if s.name == name)
-    return list(hubspot.pull(stream, cursor, now))
-
-
-def keys(pages: list[Page]) -> list[str]:
-    return [record.key for page in pages for record in page.records]
-
-
-def last_cursor(pages: list[Page]) -> str:
-    return next(page.cursor for page in reversed(pages) if page.cursor)
 
 
 def until_it_breaks(pages: Iterator[Page]) -> list[Page]:

@@ -4,75 +4,50 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 import pytest
 
-from flows.connectors.base import Page, Stream, millis
+from flows.connectors.base import millis
 from flows.connectors.hubspot import HubSpot
 from flows.errors import Forbidden, VendorError
-from tests.flows.connectors.conftest import QUICK, Call, Reply, Vendor
 from tests.flows.connectors.hubspot_account import (
     NOW,
     Account,
+    connect,
+    cut_off,
     forbidden,
     hours_ago,
-    keys,
-    last_cursor,
     no_associations,
-    payloads,
     pull,
+    stream_of,
     thing,
 )
+from tests.flows.connectors.pages import keys, last_cursor, payloads
+from tests.flows.connectors.vendor import QUICK, Call, Reply, Vendor
 
 OBJECTS = ("companies", "contacts", "deals", "meetings")
 
 
-def connect(vendor: Vendor, searches: int = 0, **options: Any) -> HubSpot:
-    """One search a second makes the list the faster door; no limit at all makes it search."""
-    return HubSpot(
-        base_url=vendor.url,
-        token="pat-na1-x",
-        requests_per_10s=0,
-        searches_per_second=searches,
-        timeout=2,
-        patience=QUICK,
-        **options,
-    )
-
-
 @pytest.fixture
 def searching(vendor: Vendor) -> Iterator[HubSpot]:
-    connector = connect(vendor)
-    yield connector
-    connector.close()
+    with closing(connect(vendor)) as connector:
+        yield connector
 
 
 @pytest.fixture
 def listing(vendor: Vendor) -> Iterator[HubSpot]:
-    connector = connect(vendor, searches=1000)
-    yield connector
-    connector.close()
+    with closing(connect(vendor, searches=1000)) as connector:
+        yield connector
 
 
 @pytest.fixture(params=["searching", "listing"])
 def either(request: pytest.FixtureRequest) -> HubSpot:
     connector: HubSpot = request.getfixturevalue(request.param)
     return connector
-
-
-def some_pages(hubspot: HubSpot, stream: Stream, cursor: str | None, count: int) -> list[Page]:
-    """A pull that was cut off after so many pages."""
-    pages = hubspot.pull(stream, cursor, NOW)
-    landed = list(islice(pages, count))
-    pages.close()  # type: ignore[attr-defined]
-    return landed
-
-
-def stream_of(name: str) -> Stream:
-    return next(s for s in HubSpot.streams if s.name == name)
 
 
 # -- which door --
@@ -126,7 +101,7 @@ def test_after_a_list_search_reads_from_the_time_the_list_began(
 def test_a_list_that_was_cut_off_keeps_the_time_it_began(listing: HubSpot, vendor: Vendor) -> None:
     account = vendor.script = Account()
     account.things["contacts"] = [thing(n, hours_ago(n)) for n in range(1, 6)]
-    landed = some_pages(listing, stream_of("contacts"), None, 1)
+    landed = cut_off(listing, "contacts", 1)
     # Read already, and changed while nobody was reading.
     later = NOW + timedelta(hours=3)
     account.things["contacts"][0] = thing(1, NOW + timedelta(minutes=5), email="new@acme.example")
@@ -190,7 +165,7 @@ def test_a_pull_cut_off_at_any_page_goes_on_behind_it(
     stream = stream_of(name)
     whole = len(list(either.pull(stream, None, NOW)))
     for count in range(1, whole):
-        landed = some_pages(either, stream, None, count)
+        landed = cut_off(either, name, count)
         rest = pull(either, name, last_cursor(landed))
         assert len(keys(landed)) + len(keys(rest)) == 9, count
         assert {*keys(landed), *keys(rest)} == {str(n) for n in range(1, 10)}, count
@@ -203,7 +178,7 @@ def test_a_pull_cut_off_at_every_page_still_lands_everything(
     account.things["contacts"] = [thing(n, hours_ago(1)) for n in range(1, 10)]
     cursor, landed = None, []
     for _ in range(5):
-        pages = some_pages(either, stream_of("contacts"), cursor, 1)
+        pages = cut_off(either, "contacts", 1, cursor)
         landed += keys(pages)
         cursor = last_cursor(pages)
     assert landed == [str(n) for n in range(1, 10)]

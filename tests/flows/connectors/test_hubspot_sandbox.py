@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from flows.connectors.base import Page, Stream
+from flows.connectors.base import Page
 from flows.connectors.hubspot import CUSTOM_FIELDS, HubSpot
 from sandbox.server import Sandbox
+from tests.flows.connectors.hubspot_account import stream_of
+from tests.flows.connectors.pages import last_cursor, payloads
 
 MANY = 12_000
 
@@ -52,18 +53,6 @@ def place() -> Iterator[Place]:
         listing = HubSpot(**at, requests_per_10s=0, searches_per_second=1000)
         with closing(search), closing(listing):
             yield Place(box, search, listing)
-
-
-def stream_of(name: str) -> Stream:
-    return next(s for s in HubSpot.streams if s.name == name)
-
-
-def last_cursor(pages: list[Page]) -> str:
-    return next(page.cursor for page in reversed(pages) if page.cursor)
-
-
-def payloads(pages: list[Page]) -> dict[str, dict[str, Any]]:
-    return {r.key: json.loads(r.payload) for page in pages for r in page.records}
 
 
 @pytest.fixture(scope="module")

@@ -3,65 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 import pytest
 
-from flows.connectors.base import Page, millis
+from flows.connectors.base import millis
 from flows.connectors.hubspot import HubSpot
 from flows.errors import Forbidden, SchemaChanged, VendorError
-from tests.flows.connectors.conftest import QUICK, Call, Reply, Vendor
 from tests.flows.connectors.hubspot_account import (
     NOW,
     Account,
+    connect,
+    cut_off,
     hours_ago,
-    keys,
-    last_cursor,
     no_associations,
-    payloads,
     prop,
     pull,
     thing,
 )
+from tests.flows.connectors.pages import keys, last_cursor, payloads
+from tests.flows.connectors.vendor import Call, Reply, Vendor
 
 NOT_FOUND = Reply({"status": "error", "message": "resource not found"}, 404)
-
-
-def connect(vendor: Vendor, searches: int = 0, **options: Any) -> HubSpot:
-    """A connector that searches at once; with a limit for searches it takes the list first."""
-    return HubSpot(
-        base_url=vendor.url,
-        token="pat-na1-x",
-        requests_per_10s=0,
-        searches_per_second=searches,
-        timeout=2,
-        patience=QUICK,
-        **options,
-    )
-
-
-@pytest.fixture
-def hubspot(vendor: Vendor) -> Iterator[HubSpot]:
-    connector = connect(vendor)
-    yield connector
-    connector.close()
 
 
 @pytest.fixture
 def account(vendor: Vendor) -> Account:
     held = vendor.script = Account()
     return held
-
-
-def cut_off(hubspot: HubSpot, name: str, count: int, cursor: str | None = None) -> list[Page]:
-    """What so many pages brought before the run was stopped."""
-    stream = next(s for s in hubspot.streams if s.name == name)
-    pages = hubspot.pull(stream, cursor, NOW)
-    landed = list(islice(pages, count))
-    pages.close()  # type: ignore[attr-defined]
-    return landed
 
 
 # -- archived --

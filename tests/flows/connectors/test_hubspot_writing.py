@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from flows.connectors.hubspot import HubSpot
-from tests.flows.connectors.conftest import QUICK, Call, Reply, Vendor
-
-
-@pytest.fixture
-def hubspot(vendor: Vendor) -> Iterator[HubSpot]:
-    connector = HubSpot(
-        base_url=vendor.url,
-        token="pat-na1-x",
-        requests_per_10s=0,
-        searches_per_second=0,
-        timeout=2,
-        patience=QUICK,
-    )
-    yield connector
-    connector.close()
+from tests.flows.connectors.vendor import QUICK, Call, Reply, Vendor
 
 
 def update(hubspot: HubSpot, rows: list[dict[str, Any]]) -> dict[str, Any]:

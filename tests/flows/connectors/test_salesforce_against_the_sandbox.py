@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from flows.connectors.base import Page, Receipt
+from flows.connectors.base import Page
 from flows.connectors.salesforce import Salesforce
 from flows.errors import RateLimited
 from sandbox.faults import Fault
 from sandbox.salesforce import SalesforceStore
 from sandbox.server import Sandbox
-from tests.flows.connectors.conftest import QUICK
-
-KEY = "baton_lead_key__c"
+from tests.flows.connectors.pages import cursor_of
+from tests.flows.connectors.salesforce_org import KEY, push
+from tests.flows.connectors.vendor import QUICK
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +82,6 @@ def pull(
 
 def versions(pages: list[Page]) -> dict[str, Any]:
     return {record.key: record for one in pages for record in one.records}
-
-
-def cursor_of(pages: list[Page]) -> str | None:
-    return next((one.cursor for one in reversed(pages) if one.cursor), None)
 
 
 def new_leads(box: Sandbox, count: int, at: datetime, name: str = "N") -> list[str]:
@@ -201,10 +197,6 @@ def test_a_hard_delete_lands_and_a_merge_keeps_its_winner(
 # --- writing ---------------------------------------------------------------------------------
 
 
-def push(salesforce: Salesforce, rows: list[dict[str, Any]]) -> dict[str, Receipt]:
-    return {receipt.key: receipt for receipt in salesforce.push("lead", KEY, rows)}
-
-
 def row(key: str, **more: Any) -> dict[str, Any]:
     return {KEY: key, "LastName": "Ng", "Company": "Acme", **more}
 
@@ -214,7 +206,7 @@ def test_many_leads_are_written_by_a_job_and_keep_their_owner(box: Sandbox) -> N
     rows = [row(f"B-{n}", OwnerId=owner) for n in range(2_000)]
     rows[5]["Email"] = "no mail"
     rows[6]["LastName"] = 'O"Neil, Jo\nII'
-    receipts = push(salesforce, rows)
+    receipts = push(salesforce, *rows)
     assert len(receipts) == 2_000
     assert "B-5" in receipts
     assert [k for k, r in receipts.items() if r.status != "accepted"] == ["B-5"]
@@ -223,7 +215,9 @@ def test_many_leads_are_written_by_a_job_and_keep_their_owner(box: Sandbox) -> N
     assert found["B-6"]["LastName"] == 'O"Neil, Jo\nII'
     assert found["B-1999"]["OwnerId"] == owner
     assert salesforce.budget.spent["write"] < 20
-    again = push(salesforce, [{**r, "Id": receipts[r[KEY]].vendor_id} for r in rows[7:]] + rows[:5])
+    again = push(
+        salesforce, *[{**r, "Id": receipts[r[KEY]].vendor_id} for r in rows[7:]] + rows[:5]
+    )
     assert {r.status for r in again.values()} == {"accepted"}
     assert again["B-8"].vendor_id == receipts["B-8"].vendor_id
     salesforce.close()
@@ -234,13 +228,13 @@ def test_a_rule_that_alerts_is_passed_and_one_that_blocks_says_its_name_and_the_
 ) -> None:
     rules = store_of(box).rules
     mail = "same@acme.example"
-    first = push(salesforce, [row("D-1", Email=mail)])["D-1"]
+    first = push(salesforce, row("D-1", Email=mail))["D-1"]
     with box.world.lock:
         rules.add_duplicate("Gentle", "Lead", ["Email"], "Alert", "Use one of these?")
-    assert push(salesforce, [row("D-2", Email=mail)])["D-2"].status == "accepted"
+    assert push(salesforce, row("D-2", Email=mail))["D-2"].status == "accepted"
     with box.world.lock:
         rules.add_duplicate("Strict", "Lead", ["Email"], "Block", "Use one of these?")
-    refused = push(salesforce, [row("D-3", Email=mail), row("D-4")])
+    refused = push(salesforce, row("D-3", Email=mail), row("D-4"))
     assert refused["D-3"].status == "rejected"
     reason = refused["D-3"].reason or ""
     assert reason.startswith("DUPLICATES_DETECTED: Use one of these?")
@@ -254,7 +248,7 @@ def test_a_validation_rule_speaks_for_itself(box: Sandbox, salesforce: Salesforc
         store_of(box).rules.add_validation(
             "Title_needed", "Lead", "Title = null", "A lead needs a title.", "Title"
         )
-    receipts = push(salesforce, [row("V-1"), row("V-2", Title="VP")])
+    receipts = push(salesforce, row("V-1"), row("V-2", Title="VP"))
     assert receipts["V-1"].reason == (
         "FIELD_CUSTOM_VALIDATION_EXCEPTION: A lead needs a title. (fields Title)"
     )
@@ -262,10 +256,10 @@ def test_a_validation_rule_speaks_for_itself(box: Sandbox, salesforce: Salesforc
 
 
 def test_a_lock_inside_a_trigger_is_waited_for(box: Sandbox, salesforce: Salesforce) -> None:
-    made = push(salesforce, [row("T-1")])["T-1"].vendor_id
+    made = push(salesforce, row("T-1"))["T-1"].vendor_id
     with box.world.lock:
         store_of(box).lock_row(str(made), in_trigger=True)
-    assert push(salesforce, [row("T-1", Id=made, Title="VP")])["T-1"].status == "accepted"
+    assert push(salesforce, row("T-1", Id=made, Title="VP"))["T-1"].status == "accepted"
 
 
 # --- what the org must grant -----------------------------------------------------------------
@@ -326,7 +320,7 @@ def test_an_org_is_set_up_once_and_a_second_time_finds_everything(empty: Sandbox
     assert len([c for c in changes if c.status == "granted"]) == len(salesforce.custom_fields) + 1
     assert {change.status for change in salesforce.set_up()} == {"present"}
     assert set(statuses(salesforce).values()) == {"ok"}
-    assert push(salesforce, [row("S-1", baton_score__c=9)])["S-1"].status == "accepted"
+    assert push(salesforce, row("S-1", baton_score__c=9))["S-1"].status == "accepted"
     list(pull(empty, salesforce, "leads"))
     assert salesforce.dropped_fields == {}
     salesforce.close()
@@ -389,7 +383,7 @@ def test_a_day_nearly_used_up_is_a_warning_and_reading_leaves_the_rest() -> None
         assert statuses(salesforce)["salesforce.daily_calls"] == "warning"
         with pytest.raises(RateLimited, match="the rest is kept"):
             list(pull(box, salesforce, "leads"))
-        assert push(salesforce, [row("Q-1")])["Q-1"].status == "accepted"
+        assert push(salesforce, row("Q-1"))["Q-1"].status == "accepted"
         salesforce.close()
 
 

@@ -19,23 +19,20 @@ from flows.connectors.salesforce.bulk_query import PAGE_ROWS
 from flows.connectors.salesforce.jobs import POLLS
 from flows.connectors.salesforce.streams import LEAD_FIELDS
 from flows.errors import SourceError, Unreachable, VendorError
-from tests.flows.connectors.conftest import QUICK, Call, Reply, Vendor
-from tests.flows.connectors.salesforce_org import (  # noqa: F401 - fixtures
+from tests.flows.connectors.pages import keys, last_cursor
+from tests.flows.connectors.salesforce_org import (
     NOW,
     ROOT,
     Org,
-    keys,
-    last_cursor,
     lead,
     lead_id,
-    org_fixture,
     page,
     pull,
     refusal,
-    salesforce_fixture,
     soql,
     wire_time,
 )
+from tests.flows.connectors.vendor import QUICK, Call, Reply, Vendor
 
 DAY = timedelta(days=1)
 KINDS = {

@@ -13,16 +13,9 @@ import pytest
 
 from flows.connectors.base import Receipt
 from flows.connectors.salesforce import Salesforce, bulk_write
-from tests.flows.connectors.conftest import Call, Reply
-from tests.flows.connectors.salesforce_org import (  # noqa: F401 - fixtures
-    ROOT,
-    Org,
-    org_fixture,
-    refusal,
-    salesforce_fixture,
-)
+from tests.flows.connectors.salesforce_org import KEY, ROOT, Org, push, refusal
+from tests.flows.connectors.vendor import Call, Reply
 
-KEY = "baton_lead_key__c"
 MANY = bulk_write.BULK_FROM
 
 
@@ -97,12 +90,6 @@ def rows(count: int = MANY, **more: Any) -> list[dict[str, Any]]:
     return [{KEY: f"L{n}", "LastName": f"N{n}", **more} for n in range(count)]
 
 
-def push(salesforce: Salesforce, sent: list[dict[str, Any]]) -> dict[str, Receipt]:
-    receipts = list(salesforce.push("lead", KEY, sent))
-    assert sorted(r.key for r in receipts) == sorted(str(row[KEY]) for row in sent)
-    return {receipt.key: receipt for receipt in receipts}
-
-
 def statuses(receipts: dict[str, Receipt]) -> set[str]:
     return {receipt.status for receipt in receipts.values()}
 
@@ -111,7 +98,7 @@ def test_many_new_rows_go_as_one_upsert_job(
     salesforce: Salesforce, org: Org, ingest: Ingest
 ) -> None:
     due = datetime(2026, 1, 5, 10, tzinfo=UTC)
-    receipts = push(salesforce, rows(baton_sla_due_at__c=due, Flag__c=True, Title=None, n__c=7))
+    receipts = push(salesforce, *rows(baton_sla_due_at__c=due, Flag__c=True, Title=None, n__c=7))
     (job,) = ingest.jobs.values()
     assert job["asked"] == {
         "object": "Lead",
@@ -134,7 +121,7 @@ def test_many_new_rows_go_as_one_upsert_job(
 def test_many_known_rows_go_as_one_update_job(
     salesforce: Salesforce, org: Org, ingest: Ingest
 ) -> None:
-    push(salesforce, [{**row, "Id": f"00Q{n}"} for n, row in enumerate(rows())])
+    push(salesforce, *[{**row, "Id": f"00Q{n}"} for n, row in enumerate(rows())])
     (job,) = ingest.jobs.values()
     assert job["asked"]["operation"] == "update"
     assert "externalIdFieldName" not in job["asked"]
@@ -142,7 +129,7 @@ def test_many_known_rows_go_as_one_update_job(
 
 
 def test_one_row_less_goes_by_collections(salesforce: Salesforce, org: Org, ingest: Ingest) -> None:
-    push(salesforce, rows(MANY - 1))
+    push(salesforce, *rows(MANY - 1))
     assert ingest.jobs == {}
     assert len(ingest.collected) == MANY - 1
 
@@ -152,7 +139,7 @@ def test_a_row_is_answered_by_its_key_whatever_the_order(
 ) -> None:
     told = {"L3": "INVALID_EMAIL_ADDRESS:bad a.b@c.example:Email --", "L4": "left", "L5": "silent"}
     ingest.verdict = lambda row: told.get(row[KEY], "ok")
-    receipts = push(salesforce, rows())
+    receipts = push(salesforce, *rows())
     assert receipts["L3"].status == "rejected"
     assert receipts["L3"].reason == "INVALID_EMAIL_ADDRESS:bad a***@c.example:Email"
     assert receipts["L4"].status == "rejected"
@@ -169,7 +156,7 @@ def test_rows_that_met_a_lock_are_sent_again_by_collections(
         "L4": "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY:Trigger: Too many SOQL queries: 101:--",
     }
     ingest.verdict = lambda row: told.get(row[KEY], "ok")
-    receipts = push(salesforce, rows())
+    receipts = push(salesforce, *rows())
     assert statuses(receipts) == {"accepted"}
     assert sorted(row[KEY] for row in ingest.collected) == ["L3", "L4"]
 
@@ -180,7 +167,7 @@ def test_each_set_of_columns_is_a_job_of_its_own(
     first, second = rows(), [{**row, KEY: f"M{n}"} for n, row in enumerate(rows(Title="VP"))]
     few = [{**row, KEY: f"S{n}"} for n, row in enumerate(rows(9, City="Oslo"))]
     mixed = [row for pair in zip(first, second, strict=True) for row in pair] + few
-    assert statuses(push(salesforce, mixed)) == {"accepted"}
+    assert statuses(push(salesforce, *mixed)) == {"accepted"}
     columns = sorted(sorted(job["rows"][0]) for job in ingest.jobs.values())
     assert columns == [["LastName", "Title", KEY], ["LastName", KEY]]
     assert len(ingest.collected) == 9
@@ -191,7 +178,7 @@ def test_what_a_cell_cannot_say_goes_by_collections(
     salesforce: Salesforce, org: Org, ingest: Ingest, text: str
 ) -> None:
     sent = [*rows(), {KEY: "odd", "LastName": text}]
-    push(salesforce, sent)
+    push(salesforce, *sent)
     assert ingest.collected == [{"attributes": {"type": "Lead"}, KEY: "odd", "LastName": text}]
     (job,) = ingest.jobs.values()
     assert b"#N/A" not in job["raw"]
@@ -201,7 +188,7 @@ def test_a_text_with_commas_quotes_and_line_breaks_arrives_whole(
     salesforce: Salesforce, org: Org, ingest: Ingest
 ) -> None:
     text = 'one, "two"\nthree\r\n4 🚀'
-    push(salesforce, rows(Description=text))
+    push(salesforce, *rows(Description=text))
     (job,) = ingest.jobs.values()
     assert {row["Description"] for row in job["rows"]} == {text}
 
@@ -220,7 +207,7 @@ def test_uploads_are_cut_to_a_size_the_vendor_takes(
     salesforce: Salesforce, org: Org, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk_write, "LARGEST_UPLOAD", 10_000)
-    assert statuses(push(salesforce, rows())) == {"accepted"}
+    assert statuses(push(salesforce, *rows())) == {"accepted"}
     assert len(ingest.jobs) > 2
     assert max(len(job["raw"]) for job in ingest.jobs.values()) <= 10_000
     assert sum(len(job["rows"]) for job in ingest.jobs.values()) == MANY
@@ -237,7 +224,7 @@ def test_what_takes_no_job_is_written_by_collections(
     salesforce: Salesforce, org: Org, ingest: Ingest, no: Reply
 ) -> None:
     ingest.before = lambda call: no if call.path.endswith("/jobs/ingest") else None
-    assert statuses(push(salesforce, rows())) == {"accepted"}
+    assert statuses(push(salesforce, *rows())) == {"accepted"}
     assert len(ingest.collected) == MANY
 
 
@@ -246,7 +233,7 @@ def test_a_job_that_fails_as_a_whole_rejects_its_rows_with_its_words(
 ) -> None:
     ingest.state, ingest.message = "Failed", "InvalidBatch : Field name not found : X"
     ingest.verdict = lambda row: "left"
-    receipts = push(salesforce, rows())
+    receipts = push(salesforce, *rows())
     assert statuses(receipts) == {"rejected"}
     assert "Field name not found : X" in (receipts["L0"].reason or "")
 
@@ -263,7 +250,7 @@ def test_an_upload_whose_answer_was_lost_is_made_anew(
         return None
 
     ingest.before = before
-    assert statuses(push(salesforce, rows())) == {"accepted"}
+    assert statuses(push(salesforce, *rows())) == {"accepted"}
     assert ingest.jobs["7500"]["state"] == "Aborted"
     assert ingest.jobs["7501"]["state"] == "UploadComplete"
 
@@ -280,7 +267,7 @@ def test_a_start_whose_answer_was_lost_is_recognised(
         return None
 
     ingest.before = before
-    assert statuses(push(salesforce, rows())) == {"accepted"}
+    assert statuses(push(salesforce, *rows())) == {"accepted"}
     assert len(ingest.jobs) == 1
 
 
@@ -291,7 +278,7 @@ def test_a_vendor_gone_in_the_middle_of_a_job_leaves_its_rows_unknown_and_sends_
         Reply(drop=True) if call.method == "GET" and "ingest" in call.path else None
     )
     known = [{**row, KEY: f"K{n}", "Id": f"00Q{n}"} for n, row in enumerate(rows())]
-    receipts = push(salesforce, known + rows())
+    receipts = push(salesforce, *known, *rows())
     assert {r.status for k, r in receipts.items() if k.startswith("K")} == {"unknown"}
     assert {r.status for k, r in receipts.items() if k.startswith("L")} == {"rejected"}
     assert len(ingest.jobs) == 1
@@ -301,7 +288,7 @@ def test_a_vendor_gone_before_the_start_leaves_its_rows_rejected(
     salesforce: Salesforce, org: Org, ingest: Ingest
 ) -> None:
     ingest.before = lambda call: Reply(drop=True) if call.method == "PUT" else None
-    receipts = push(salesforce, rows())
+    receipts = push(salesforce, *rows())
     assert statuses(receipts) == {"rejected"}
     assert all(job["state"] == "Aborted" for job in ingest.jobs.values())
 
@@ -317,4 +304,4 @@ def test_a_list_of_results_cut_short_is_fetched_again(
         return None
 
     ingest.before = before
-    assert statuses(push(salesforce, rows())) == {"accepted"}
+    assert statuses(push(salesforce, *rows())) == {"accepted"}

@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from flows.connectors.base import Receipt, millis, write_cursor
+from flows.connectors.base import millis, write_cursor
 from flows.connectors.salesforce import Salesforce
 from flows.errors import SchemaChanged, Unauthorised, VendorError
-from tests.flows.connectors.conftest import Call, Reply, Vendor
-from tests.flows.connectors.salesforce_org import (  # noqa: F401 - fixtures
+from tests.flows.connectors.salesforce_org import (
+    KEY,
     LOCKED,
     NOW,
     SECRET,
     Org,
     lead,
-    org_fixture,
     page,
     pull,
-    salesforce_fixture,
+    push,
     soql,
 )
+from tests.flows.connectors.vendor import Call, Reply, Vendor
 
 
 def test_a_dead_session_is_renewed_once(salesforce: Salesforce, org: Org) -> None:
@@ -184,19 +184,13 @@ def test_an_answer_without_records_is_a_strange_one(salesforce: Salesforce, org:
 # --- writing ---------------------------------------------------------------------------------
 
 
-def push(salesforce: Salesforce, rows: list[dict[str, Any]]) -> dict[str, Receipt]:
-    receipts = list(salesforce.push("lead", "baton_lead_key__c", rows))
-    assert sorted(r.key for r in receipts) == sorted(row["baton_lead_key__c"] for row in rows)
-    return {receipt.key: receipt for receipt in receipts}
-
-
 def row(key: str, **more: Any) -> dict[str, Any]:
-    return {"baton_lead_key__c": key, "OwnerId": "005000000000001AAA", **more}
+    return {KEY: key, "OwnerId": "005000000000001AAA", **more}
 
 
 def ok(call: Call) -> Reply:
     return Reply(
-        [{"id": f"00Q-{r['baton_lead_key__c']}", "success": True, "errors": []}
+        [{"id": f"00Q-{r[KEY]}", "success": True, "errors": []}
          for r in call.json["records"]]
     )  # fmt: skip
 
@@ -207,7 +201,7 @@ def test_known_rows_are_updated_by_id_and_new_ones_upserted_by_key(
     org.script = ok
     due = datetime(2026, 1, 5, 10, tzinfo=UTC)
     rows = [row("a", Id="00Q1", baton_sla_due_at__c=due), row("b", LastName="Ng", Title=None)]
-    receipts = push(salesforce, rows)
+    receipts = push(salesforce, *rows)
     assert {r.status for r in receipts.values()} == {"accepted"}
     first, second = org.asked
     assert first.path == "/services/data/v62.0/composite/sobjects"
@@ -224,7 +218,7 @@ def test_known_rows_are_updated_by_id_and_new_ones_upserted_by_key(
 def test_calls_hold_200_rows_and_never_one_record_twice(salesforce: Salesforce, org: Org) -> None:
     org.script = ok
     rows = [row(str(n), Id=f"00Q{n % 210}") for n in range(230)]
-    push(salesforce, rows)
+    push(salesforce, *rows)
     for call in org.asked:
         ids = [record["id"] for record in call.json["records"]]
         assert len(ids) == len(set(ids)) <= 200
@@ -236,7 +230,7 @@ def test_a_locked_row_alone_is_sent_again(salesforce: Salesforce, org: Org) -> N
         Reply([fine, {"success": False, "errors": [LOCKED]}]),
         Reply([{"id": "00Q2", "success": True, "errors": []}]),
     )
-    receipts = push(salesforce, [row("a", Id="00Q1"), row("b", Id="00Q2")])
+    receipts = push(salesforce, row("a", Id="00Q1"), row("b", Id="00Q2"))
     assert {r.status for r in receipts.values()} == {"accepted"}
     assert [len(call.json["records"]) for call in org.asked] == [2, 1]
 
@@ -246,7 +240,7 @@ def test_answers_already_given_stand_when_the_repeat_is_lost(
 ) -> None:
     fine = {"id": "00Q1", "success": True, "errors": []}
     org.replies(Reply([fine, {"success": False, "errors": [LOCKED]}]), Reply(drop=True))
-    receipts = push(salesforce, [row("a", Id="00Q1"), row("b", Id="00Q2")])
+    receipts = push(salesforce, row("a", Id="00Q1"), row("b", Id="00Q2"))
     assert (receipts["a"].status, receipts["b"].status) == ("accepted", "unknown")
 
 
@@ -256,38 +250,38 @@ def test_each_row_has_the_reason_salesforce_gave(salesforce: Salesforce, org: Or
         "message": "Email: ada@acme is bad a.b@c.example",
     }
     org.replies(Reply([{"success": False, "errors": [error]}, {"success": True, "id": "2"}]))
-    receipts = push(salesforce, [row("a"), row("b")])
+    receipts = push(salesforce, row("a"), row("b"))
     assert receipts["a"].reason == "INVALID_EMAIL_ADDRESS: Email: ada@acme is bad a***@c.example"
     assert receipts["b"].vendor_id == "2"
 
 
 def test_an_ambiguous_external_id_rejects_its_row_only(salesforce: Salesforce, org: Org) -> None:
     def script(call: Call) -> Reply:
-        keys = [record["baton_lead_key__c"] for record in call.json["records"]]
+        keys = [record[KEY] for record in call.json["records"]]
         return Reply(["/a", "/b"], 300) if "twice" in keys else ok(call)
 
     org.script = script
-    receipts = push(salesforce, [row("one"), row("twice"), row("three")])
+    receipts = push(salesforce, row("one"), row("twice"), row("three"))
     assert [k for k, r in receipts.items() if r.status == "rejected"] == ["twice"]
 
 
 def test_an_answer_with_too_few_rows_leaves_them_unknown(salesforce: Salesforce, org: Org) -> None:
     org.replies(Reply([{"success": True, "id": "1"}]))
-    receipts = push(salesforce, [row("a"), row("b")])
+    receipts = push(salesforce, row("a"), row("b"))
     assert {r.status for r in receipts.values()} == {"unknown"}
 
 
 def test_the_daily_limit_stops_the_target_at_once(salesforce: Salesforce, org: Org) -> None:
     words = {"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}
     org.replies(Reply([words], 403))
-    receipts = push(salesforce, [row(str(n)) for n in range(450)])
+    receipts = push(salesforce, *(row(str(n)) for n in range(450)))
     assert len(org.asked) == 1
     assert {r.status for r in receipts.values()} == {"rejected"}
 
 
 def test_unknown_rows_are_found_by_their_key(salesforce: Salesforce, org: Org) -> None:
     org.replies(page(lead(1, NOW, baton_lead_key__c="o'key")))
-    found = salesforce.find("lead", "baton_lead_key__c", ["o'key", "other"])
+    found = salesforce.find("lead", KEY, ["o'key", "other"])
     assert list(found) == ["o'key"]
     assert org.asked[0].path == "/services/data/v62.0/query"
     assert soql(org.asked[0]).endswith("WHERE baton_lead_key__c IN ('o\\'key', 'other')")

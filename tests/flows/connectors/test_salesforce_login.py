@@ -13,16 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from flows.connectors.salesforce import Salesforce
 from flows.errors import Unauthorised, Unreachable, VendorError
-from tests.flows.connectors.conftest import QUICK, Call, Reply, Vendor
-from tests.flows.connectors.salesforce_org import (  # noqa: F401 - fixtures
-    SECRET,
-    Org,
-    org_fixture,
-    page,
-    pull,
-    refusal,
-    salesforce_fixture,
-)
+from tests.flows.connectors.salesforce_org import SECRET, Org, page, pull, refusal
+from tests.flows.connectors.vendor import QUICK, Call, Reply, Vendor
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM = KEY.private_bytes(

@@ -13,23 +13,20 @@ import pytest
 from flows.connectors.base import Page, millis, write_cursor
 from flows.connectors.salesforce import Salesforce
 from flows.errors import RateLimited, SchemaChanged, VendorError
-from tests.flows.connectors.conftest import QUICK, Call, Reply, Vendor
-from tests.flows.connectors.salesforce_org import (  # noqa: F401 - fixtures
+from tests.flows.connectors.pages import keys, last_cursor
+from tests.flows.connectors.salesforce_org import (
     NOW,
     ROOT,
     Org,
-    keys,
-    last_cursor,
     lead,
     lead_id,
-    org_fixture,
     page,
     pull,
     refusal,
-    salesforce_fixture,
     soql,
     wire_time,
 )
+from tests.flows.connectors.vendor import QUICK, Call, Reply, Vendor
 
 HOUR = timedelta(hours=1)
 

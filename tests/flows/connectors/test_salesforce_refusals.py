@@ -9,22 +9,10 @@ import pytest
 from flows.connectors.base import Change, Finding, Receipt
 from flows.connectors.salesforce import Salesforce
 from flows.errors import VendorError
-from tests.flows.connectors.conftest import Call, Reply
-from tests.flows.connectors.salesforce_org import (  # noqa: F401 - fixtures
-    ROOT,
-    Org,
-    org_fixture,
-    page,
-    refusal,
-    salesforce_fixture,
-)
+from tests.flows.connectors.salesforce_org import KEY, ROOT, Org, page, push, refusal
+from tests.flows.connectors.vendor import Call, Reply
 
-KEY = "baton_lead_key__c"
 FINE = {"id": "00Q1", "success": True, "errors": []}
-
-
-def push(salesforce: Salesforce, *rows: dict[str, Any]) -> dict[str, Receipt]:
-    return {receipt.key: receipt for receipt in salesforce.push("lead", KEY, rows)}
 
 
 def failed(code: str, message: str, **more: Any) -> dict[str, Any]:

@@ -17,25 +17,22 @@ from flows.connectors.base import millis, write_cursor
 from flows.connectors.salesforce import Salesforce
 from flows.connectors.salesforce.streams import LEAD_FIELDS
 from flows.errors import Forbidden, SchemaChanged, SourceError, Unreachable
-from tests.flows.connectors.conftest import QUICK, Call, Reply, Vendor
-from tests.flows.connectors.salesforce_org import (  # noqa: F401 - fixtures
+from tests.flows.connectors.pages import keys, last_cursor
+from tests.flows.connectors.salesforce_org import (
+    KEY,
     NOW,
     ROOT,
     Org,
-    keys,
-    last_cursor,
     lead,
     lead_id,
-    org_fixture,
     page,
     pull,
     refusal,
-    salesforce_fixture,
     soql,
     wire_time,
 )
+from tests.flows.connectors.vendor import QUICK, Call, Reply, Vendor
 
-KEY = "baton_lead_key__c"
 HOUR = timedelta(hours=1)
 HTML = Reply(b"<html><body>Nothing here</body></html>", headers={"content-type": "text/html"})
 

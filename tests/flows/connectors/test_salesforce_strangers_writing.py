@@ -8,27 +8,13 @@ from typing import Any
 
 import pytest
 
-from flows.connectors.base import Receipt
 from flows.connectors.salesforce import Salesforce, bulk_write
-from tests.flows.connectors.conftest import Call, Reply
-from tests.flows.connectors.salesforce_org import (  # noqa: F401 - fixtures
-    Org,
-    lead,
-    org_fixture,
-    refusal,
-    salesforce_fixture,
-)
+from tests.flows.connectors.salesforce_org import KEY, Org, push, refusal
+from tests.flows.connectors.vendor import Call, Reply
 
-KEY = "baton_lead_key__c"
 HTML = Reply(b"<html><body>Nothing here</body></html>", headers={"content-type": "text/html"})
 REFUSED = "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
 WORDS = "Lead Status: bad value for restricted picklist field: Warm"
-
-
-def push(salesforce: Salesforce, *rows: dict[str, Any]) -> dict[str, Receipt]:
-    receipts = {receipt.key: receipt for receipt in salesforce.push("lead", KEY, rows)}
-    assert sorted(receipts) == sorted(row[KEY] for row in rows)
-    return receipts
 
 
 @pytest.mark.parametrize("fields", [["Status"], ["status"], [], None])

@@ -11,7 +11,7 @@ import pytest
 from flows.connectors.base import Receipt
 from flows.connectors.slack import Slack
 from flows.errors import Unauthorised, VendorError
-from tests.flows.connectors.conftest import QUICK, Call, Reply, Vendor
+from tests.flows.connectors.vendor import QUICK, Call, Reply, Vendor
 
 ROW = {"message_key": "k1", "user_email": "Ava.Morgan@lumenfold.example", "text": "New lead"}
 BLOCKS = json.dumps([{"type": "section", "text": {"type": "mrkdwn", "text": "New lead"}}])
