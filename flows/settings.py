@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     salesforce_audience: Text = "https://login.salesforce.com"
     salesforce_api_version: Text = "62.0"
     salesforce_timeout: Seconds = 30
-    salesforce_bulk_from: int = Field(20_000, ge=0)
+    salesforce_bulk_from: int = Field(250_000, ge=0)
     salesforce_daily_share: Share = 0.8
 
     clearbit_key: Secret | None = None

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = ROOT / "dbt_project"
 LANDING_ROWS = 5_000  # a commit costs a disk flush; this many rows share one
+# What was landed is not read again before the rooms are built; left alone, DuckDB keeps all of it
+# in memory, and a first pull of a million would cost what a million weigh.
+LANDING_MEMORY = "256MB"
 POLICY = ("path:seeds/policy", "path:models/policy", "path:tests/policy")
 # Tests of other rooms that look something up in a policy table wait for those rooms.
 ONLY_THESE = ("--indirect-selection", "cautious")
@@ -109,6 +112,7 @@ class Warehouse:
         self._runner: dbtRunner | None = None
         self._manifest: Manifest | None = None
         self._seq: int | None = None
+        self._landings = 0
         try:
             self.connection = duckdb.connect(str(self.home / "warehouse.duckdb"))
         except duckdb.IOException as error:
@@ -201,7 +205,7 @@ class Warehouse:
         waiting: list[Page] = []
         count = 0
         # One landing at a time, beside the fetching of the next pages: order and memory stay.
-        with ThreadPoolExecutor(1, "landing") as lander:
+        with self._frugal(), ThreadPoolExecutor(1, "landing") as lander:
             landing: Future[None] | None = None
             try:
                 for page in pages:
@@ -219,6 +223,21 @@ class Warehouse:
                 if waiting:
                     self._land(address, waiting, run_id, as_of, landed)
         return landed
+
+    @contextlib.contextmanager
+    def _frugal(self) -> Iterator[None]:
+        """Hold little in memory while anything is landed; streams may be pulled side by side."""
+        with self._lock:
+            self._landings += 1
+            if self._landings == 1:
+                self.connection.execute(f"set memory_limit = '{LANDING_MEMORY}'")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._landings -= 1
+                if self._landings == 0:
+                    self.connection.execute("reset memory_limit")
 
     def _land(
         self, address: str, pages: list[Page], run_id: str, as_of: datetime, landed: Landed

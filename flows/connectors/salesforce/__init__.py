@@ -78,7 +78,7 @@ class Salesforce:
         api_version: str = "62.0",
         timeout: float = 30.0,
         page_size: int = 2000,
-        bulk_from: int = 20_000,
+        bulk_from: int = 250_000,
         daily_share: float = 0.8,
         client: httpx.Client | None = None,
         patience: Patience | None = None,
