@@ -231,6 +231,8 @@ class Warehouse:
             self._landings += 1
             if self._landings == 1:
                 self.connection.execute(f"set memory_limit = '{LANDING_MEMORY}'")
+                # The fetching beside it wants a processor too, and a batch is small for two.
+                self.connection.execute("set threads = 1")
         try:
             yield
         finally:
@@ -238,6 +240,7 @@ class Warehouse:
                 self._landings -= 1
                 if self._landings == 0:
                     self.connection.execute("reset memory_limit")
+                    self.connection.execute("reset threads")
 
     def _land(
         self, address: str, pages: list[Page], run_id: str, as_of: datetime, landed: Landed
