@@ -42,3 +42,8 @@
         ''
     )
 {%- endmacro %}
+
+{# A local time of a zone as a UTC timestamp, whatever its clocks did that day. #}
+{% macro in_utc(local_time, time_zone) -%}
+    timezone('UTC', timezone({{ time_zone }}, {{ local_time }}))
+{%- endmacro %}

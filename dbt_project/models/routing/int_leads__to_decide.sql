@@ -1,7 +1,21 @@
 -- One row per lead a decision is due for: hand it over, or adopt it as the CRM has it.
 -- depends_on: {{ ref('leads_touched') }}
 with
-    profiles as (select * from {{ ref("lead_profiles") }} {{ where_touched() }}),
+    profiles as (
+        select
+            null::varchar as territory,
+            null::varchar as segment,
+            null::varchar as persona,
+            null::varchar as product,
+            null::varchar as language,
+            null::varchar as named_account_owner_id,
+            null::varchar as named_account_pool,
+            null::varchar as parent_account_key
+        where false
+        union all by name
+        select *
+        from {{ ref("lead_profiles") }} {{ where_touched() }}
+    ),
     scores as (select * from {{ ref("lead_scores") }}),
     checks as (
         select
