@@ -47,3 +47,21 @@
 {% macro in_utc(local_time, time_zone) -%}
     timezone('UTC', timezone({{ time_zone }}, {{ local_time }}))
 {%- endmacro %}
+
+
+{#
+  A single value of the agreement, by its row of constants.csv: as text, or as a number. A
+  guard refuses a policy in which one the models ask for is missing or is no number.
+#}
+{% macro constant(constant_id) -%}
+    (select value from {{ ref("constants") }} where constant_id = '{{ constant_id }}')
+{%- endmacro %}
+
+
+{% macro constant_number(constant_id) -%}
+    (
+        select try_cast(value as double)
+        from {{ ref("constants") }}
+        where constant_id = '{{ constant_id }}'
+    )
+{%- endmacro %}

@@ -313,6 +313,20 @@ BROKEN: tuple[tuple[str, str, str, str, str], ...] = (
         "missing",
     ),
     (
+        "assert_every_constant_is_there",
+        "update policy.constants set value = 'a week' where constant_id = 'look_back_days'",
+        "constants.csv",
+        "look_back_days",
+        "has the value a week",
+    ),
+    (
+        "assert_every_constant_is_there",
+        "delete from policy.constants where constant_id = 'sal_is_used'",
+        "constants.csv",
+        "sal_is_used",
+        "is missing",
+    ),
+    (
         "assert_matched_words_are_lower_case",
         "update policy.industry_names set name = 'Insurance' where name = 'insurance'",
         "industry_names.csv",

@@ -26,13 +26,15 @@ with
                 order by
                     coalesce(
                         profiles.trigger_at
-                        > {{ as_of() }} - to_days({{ var("look_back_days") }}),
+                        > {{ as_of() }}
+                        - to_days({{ constant_number("look_back_days") }}::integer),
                         false
                     ) desc,
                     case
                         when
                             profiles.trigger_at
-                            > {{ as_of() }} - to_days({{ var("look_back_days") }})
+                            > {{ as_of() }}
+                            - to_days({{ constant_number("look_back_days") }}::integer)
                         then ranks.trigger_rank
                     end nulls last,
                     scores_before.icp_score desc nulls last,

@@ -16,7 +16,8 @@ with
         where
             touches.is_trigger
             and touches.occurred_at
-            > latest.latest_at - to_days({{ var("look_back_days") }})
+            > latest.latest_at
+            - to_days({{ constant_number("look_back_days") }}::integer)
         qualify
             row_number() over (
                 partition by touches.lead_key
@@ -33,7 +34,9 @@ with
             touches.touch_key <> triggers.touch_key
             and touches.occurred_at
             between triggers.occurred_at
-            - to_days({{ var("look_back_days") }}) and triggers.occurred_at
+            - to_days(
+                {{ constant_number("look_back_days") }}::integer
+            ) and triggers.occurred_at
             + to_days(1)
         group by touches.lead_key, touches.touch_label
     ),
@@ -56,7 +59,7 @@ with
             row_number() over (
                 partition by lead_key order by max(occurred_at) desc, asset
             )
-            <= {{ var("last_contents") }}
+            <= {{ constant_number("last_contents") }}
     ),
     last_contents as (
         select

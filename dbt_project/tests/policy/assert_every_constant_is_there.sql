@@ -1,0 +1,34 @@
+-- The models ask for these by name; one that is missing or of another kind would say
+-- nothing and change the rows of every lead.
+with
+    asked as (
+        select
+            unnest(['look_back_days', 'last_contents']) as constant_id, 'number' as kind
+        union all
+        select unnest(['disqualified_needs_reason', 'sal_is_used']), 'yes or no'
+    )
+select
+    'constants.csv' as file,
+    asked.constant_id as row_id,
+    case
+        when constants.constant_id is null
+        then 'is missing'
+        else printf('has the value %s', constants.value)
+    end as problem,
+    case
+        asked.kind
+        when 'number'
+        then 'Have one row for it with a number of 0 or more'
+        else 'Have one row for it with true or false'
+    end as cure
+from asked
+left join
+    {{ ref("constants") }} as constants on asked.constant_id = constants.constant_id
+where
+    case
+        asked.kind
+        when 'number'
+        then coalesce(try_cast(constants.value as double) < 0, true)
+        else coalesce(constants.value not in ('true', 'false'), true)
+    end
+order by asked.constant_id
