@@ -74,7 +74,7 @@ slow: setup  ## whole demos, the deployment, rebuilds by dbt alone, a load of re
 faults: setup  ## the suite in which the outside world throttles, drops and lies
 	@$(BIN)/python -m pytest -m faults $(ARGS)
 
-docs: setup  ## write docs/tables.md again from dbt's YAML
+docs: setup  ## write docs/tables.md and docs/ownership.md again from dbt's YAML and the policy
 	@$(BIN)/python docs/generate_tables.py
 
 lock: setup  ## resolve pyproject.toml into the locks again (UPGRADE=--upgrade moves every version)

@@ -1,11 +1,13 @@
-"""Write ``docs/tables.md`` from dbt's YAML: every door, list of changes, decision and ledger table.
+"""Write ``docs/tables.md`` from dbt's YAML, and ``docs/ownership.md`` from the policy's owners.
 
-The YAML is the one home of these words; the page exists because nobody reads YAML for pleasure.
-``make docs`` runs it, and a test fails when the page is not what it would write.
+The YAML and ``policy_owners.csv`` are the one home of these words; the pages exist because nobody
+reads those for pleasure. ``make docs`` runs it, and a test fails when a page is not what it would
+write.
 """
 
 from __future__ import annotations
 
+import csv
 import re
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ import yaml
 DOCS = Path(__file__).resolve().parent
 DBT = DOCS.parent / "dbt_project"
 PAGE = DOCS / "tables.md"
+OWNERSHIP = DOCS / "ownership.md"
+POLICY = DBT / "seeds" / "policy"
 ROOMS = (
     "staging",
     "people",
@@ -53,6 +57,32 @@ def page() -> str:
         "One decision table per question: the CSVs in `dbt_project/seeds/policy/`.",
     ]
     parts += [_section(seed) for seed in _seeds()]
+    return "\n\n".join(parts) + "\n"
+
+
+def ownership() -> str:
+    """Return the page of who owns which decision, in order of owner and table."""
+    words = {seed["name"]: _words(seed) for seed in _seeds()}
+    with (POLICY / "policy_owners.csv").open(encoding="utf-8", newline="") as file:
+        owned = sorted(csv.DictReader(file), key=lambda row: (row["owner"], row["policy_table"]))
+    parts = [
+        "# Who owns which decision",
+        "Generated from `policy_owners.csv` by `make docs`; do not edit it. A decision is a table "
+        "in `dbt_project/seeds/policy/`. Its owner proposes a change as a pull request, and "
+        "whoever approves it reviews that; nothing takes effect any other way.",
+    ]
+    for owner in dict.fromkeys(row["owner"] for row in owned):
+        lines = [
+            "| decision | what one row is | approved by | why theirs |",
+            "| --- |" + " --- |" * 3,
+        ]
+        lines += [
+            f"| [{row['policy_table']}](tables.md#{row['policy_table']}) | "
+            f"{_first_sentence(words[row['policy_table']])} | {row['approves']} | {row['reason']} |"
+            for row in owned
+            if row["owner"] == owner
+        ]
+        parts += [f"## {owner[0].upper()}{owner[1:]}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -124,7 +154,8 @@ def _ledger() -> list[dict[str, Any]]:
 
 def _seeds() -> list[dict[str, Any]]:
     return sorted(
-        _read(DBT / "seeds" / "policy" / "_policy.yml")["seeds"], key=lambda seed: seed["name"]
+        (seed for path in POLICY.glob("_*.yml") for seed in _read(path)["seeds"]),
+        key=lambda seed: str(seed["name"]),
     )
 
 
@@ -134,4 +165,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
-    sys.stdout.write("docs/tables.md is written\n")
+    OWNERSHIP.write_text(ownership(), encoding="utf-8")
+    sys.stdout.write("docs/tables.md and docs/ownership.md are written\n")

@@ -24,6 +24,20 @@ DECISIONS = ("lead_scores", "lead_routes", "lead_candidates")
 # and a word of the problem.
 BROKEN: tuple[tuple[str, str, str, str, str], ...] = (
     (
+        "assert_every_policy_table_has_an_owner",
+        "delete from policy.policy_owners where policy_table = 'pools'",
+        "policy_owners.csv",
+        "pools",
+        "nobody owns",
+    ),
+    (
+        "assert_every_policy_table_has_an_owner",
+        "update policy.policy_owners set policy_table = 'pool' where policy_table = 'pools'",
+        "policy_owners.csv",
+        "pool",
+        "no such policy table",
+    ),
+    (
         "assert_every_scoring_rule_reads_a_known_attribute",
         "update policy.scoring_rules set attribute = 'employe_count' where rule_id = 'size_small'",
         "scoring_rules.csv",

@@ -26,6 +26,20 @@ def test_the_page_of_tables_is_what_the_yaml_says() -> None:
     )
 
 
+def test_the_page_of_owners_is_what_the_policy_says() -> None:
+    made = generator()
+    assert made.OWNERSHIP.read_text(encoding="utf-8") == made.ownership(), (
+        "docs/ownership.md is not what policy_owners.csv says: run `make docs` and commit both"
+    )
+
+
+def test_every_decision_has_its_owner_on_the_page() -> None:
+    text = generator().ownership()
+    tables = [path.stem for path in files(DBT / "seeds" / "policy", "*.csv")]
+    assert tables
+    assert [name for name in tables if f"| [{name}](tables.md#{name}) |" not in text] == []
+
+
 def test_the_page_of_tables_has_doors_and_no_private_table() -> None:
     text = generator().page()
     for door in ("lead_lifecycle", "lead_scores", "lead_candidates", "sync_salesforce__lead"):
