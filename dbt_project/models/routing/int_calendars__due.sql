@@ -2,54 +2,34 @@
 -- and touched.
 {{ config(materialized="view") }}
 with
-    windows as (select * from {{ open_windows() }}),
+    windows as (select * from {{ open_windows(as_of(), clock_horizon()) }}),
     calendars as (select distinct calendar_id from {{ ref("business_hours") }}),
     tiers as (select * from {{ ref("sla_tiers") }}),
     marks as (
         select
-            tiers.tier_id,
-            tiers.clock,
-            'warn' as mark,
-            tiers.warn_minutes * 60 as seconds
-        from tiers
-        union all
-        select tiers.tier_id, tiers.clock, 'due' as mark, tiers.minutes * 60 as seconds
-        from tiers
-    ),
-    next_days as (
-        select calendar_id, min(opens_at) filter (where is_after_today) as opens_at
-        from windows
-        group by calendar_id
-    ),
-    placed as (
-        select
+            {
+                'calendar_id':calendars.calendar_id,
+                'tier_id':tiers.tier_id,
+                'mark':mark.name
+            } as mark_key,
             calendars.calendar_id,
-            marks.tier_id,
-            marks.mark,
-            case
-                marks.clock
-                when 'wall'
-                then {{ as_of() }} + to_seconds(marks.seconds)
-                when 'next_business_day'
-                then next_days.opens_at + to_seconds(marks.seconds)
-                else
-                    windows.opens_at
-                    + to_seconds(marks.seconds - windows.seconds_before)
-            end as falls_at
+            tiers.clock,
+            {{ as_of() }} as starts_at,
+            mark.minutes
         from calendars
-        cross join marks
-        left join next_days on calendars.calendar_id = next_days.calendar_id
-        left join
-            windows
-            on calendars.calendar_id = windows.calendar_id
-            and marks.clock = 'business_hours'
-            and marks.seconds > windows.seconds_before
-            and marks.seconds <= windows.seconds_before + windows.seconds
+        cross join tiers
+        cross join
+            unnest(
+                [
+                    {'name':'warn', 'minutes':tiers.warn_minutes},
+                    {'name':'due', 'minutes':tiers.minutes}
+                ]
+            ) as marked(mark)
     )
 select
-    calendar_id,
-    tier_id,
-    max(falls_at) filter (where mark = 'warn') as warn_at,
-    max(falls_at) filter (where mark = 'due') as due_at
-from placed
-group by calendar_id, tier_id
+    mark_key.calendar_id,
+    mark_key.tier_id,
+    max(falls_at) filter (where mark_key.mark = 'warn') as warn_at,
+    max(falls_at) filter (where mark_key.mark = 'due') as due_at
+from {{ clocks_out("marks", "windows") }}
+group by mark_key.calendar_id, mark_key.tier_id
