@@ -60,3 +60,23 @@
         )
     {%- endif -%}
 {%- endmacro %}
+
+
+{#
+  The policy in force is not the one of the last published run: only then is it worth asking who
+  is affected by that. A macro, so that a unit test can say it is.
+#}
+{% macro policy_is_new() -%}
+    {%- if not execute or is_full_refresh() -%} {{ return(false) }} {%- endif -%}
+    {%- set version = adapter.get_relation(
+        target.database, "policy", "policy_version"
+    ) -%}
+    {%- if not version -%} {{ return(false) }} {%- endif -%}
+    {%- set found = run_query(
+        "select policy_version is distinct from (select arg_max(policy_version, as_of) from "
+        ~ source("raw", "builds")
+        ~ ") from "
+        ~ version
+    ) -%}
+    {{ return(found.rows[0][0]) }}
+{%- endmacro %}

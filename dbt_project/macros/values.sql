@@ -65,3 +65,28 @@
         where constant_id = '{{ constant_id }}'
     )
 {%- endmacro %}
+
+
+{#
+  The mailbox of an address: what stands before @ and before a tag (`info+berlin@` is `info`).
+  Empty where the text cannot be an address, null where there is none.
+#}
+{% macro mailbox_of(column) -%}
+    case
+        when regexp_full_match({{ column }}, '[^@\s]+@[^@\s]+\.[^@\s.]+')
+        then split_part(split_part(lower({{ column }}), '@', 1), '+', 1)
+        when {{ column }} is not null
+        then ''
+    end
+{%- endmacro %}
+
+{#
+  The domains above a domain, nearest first, down to two labels: of `a.b.acme.example`
+  `b.acme.example` and `acme.example`; of `acme.example` none.
+#}
+{% macro domains_above(column) -%}
+    list_transform(
+        generate_series(2, len(string_split({{ column }}, '.'))::bigint - 1),
+        lambda label:array_to_string(string_split({{ column }}, '.')[label:], '.')
+    )
+{%- endmacro %}

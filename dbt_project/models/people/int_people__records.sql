@@ -31,25 +31,38 @@ with
             _seq
         from {{ ref("stg_hubspot__contacts") }}
     ),
+    ourselves as (select user_id from {{ ref("stg_salesforce__identity") }}),
     salesforce_leads as (
         select
-            record_key,
+            leads.record_key,
             'salesforce' as system,
             'lead' as object,
-            lead_id as record_id,
-            email,
-            trim(concat_ws(' ', first_name, last_name)) as full_name,
-            created_at,
-            is_deleted,
+            leads.lead_id as record_id,
+            leads.email,
+            trim(concat_ws(' ', leads.first_name, leads.last_name)) as full_name,
+            leads.created_at,
+            leads.is_deleted,
             list_filter(
                 [
-                    'salesforce:lead:' || master_record_id,
-                    'salesforce:contact:' || converted_contact_id
+                    'salesforce:lead:' || leads.master_record_id,
+                    'salesforce:contact:' || leads.converted_contact_id,
+                    -- What Baton made for a person is that person's, also where no
+                    -- address says so. What somebody else made carries our key only
+                    -- because it was joined to it once.
+                    case
+                        when
+                            leads.created_by_id in (select user_id from ourselves)
+                            and keys.record_key <> leads.record_key
+                        then keys.record_key
+                    end
                 ],
                 lambda link:link is not null
             ) as linked_record_keys,
-            _seq
-        from {{ ref("stg_salesforce__leads") }}
+            leads._seq
+        from {{ ref("stg_salesforce__leads") }} as leads
+        left join
+            {{ source("ops", "lead_keys") }} as keys
+            on leads.baton_lead_key = keys.lead_key
     ),
     salesforce_contacts as (
         select

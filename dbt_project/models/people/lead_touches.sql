@@ -3,7 +3,8 @@
 -- depends_on: {{ ref('leads_touched') }}
 with
     people as (select * from {{ ref("people") }} {{ where_touched() }}),
-    addresses as (select distinct lead_key, email from people where email is not null),
+    -- What is done under an address belongs to one lead, whoever else reads it.
+    addresses as (select lead_key, email from people where is_of_address),
     forms as (select * from {{ ref("stg_hubspot__forms") }}),
     campaigns as (select * from {{ ref("stg_hubspot__email_campaigns") }}),
     types as (select * from {{ ref("touch_types") }}),

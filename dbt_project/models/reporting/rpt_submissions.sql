@@ -1,9 +1,7 @@
 -- One row per form submission and the one state it is in: no lead is lost.
 with
     submissions as (select * from {{ ref("stg_hubspot__form_submissions") }}),
-    addresses as (
-        select distinct email, lead_key from {{ ref("people") }} where email is not null
-    ),
+    addresses as (select email, lead_key from {{ ref("people") }} where is_of_address),
     leads as (select * from {{ ref("lead_lifecycle") }})
 select
     submissions.submission_id,
