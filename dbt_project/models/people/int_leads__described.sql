@@ -64,6 +64,30 @@ with
             > 1 as has_two_names
         from named
         group by lead_key
+    ),
+    -- The account of the domain; of eu.acme.example, where that has none,
+    -- acme.example's.
+    domains as (
+        select distinct coalesce(work_domain, website_domain) as company_domain
+        from best
+        where coalesce(work_domain, website_domain) is not null
+    ),
+    candidates as (
+        select
+            company_domain,
+            unnest(
+                list_prepend(company_domain, {{ domains_above("company_domain") }})
+            ) as domain
+        from domains
+    ),
+    of_domains as (
+        select
+            candidates.company_domain,
+            arg_max(accounts.account_key, len(candidates.domain)) as account_key
+        from candidates
+        inner join
+            accounts on candidates.domain = accounts.domain and accounts.is_of_domain
+        group by candidates.company_domain
     )
 select
     best.lead_key,
@@ -76,7 +100,7 @@ select
     coalesce(best.work_domain, best.website_domain)
     in (select domain from competitors) as is_competitor,
     coalesce(best.has_opted_out, false) as has_opted_out,
-    coalesce(best.own_account_key, accounts.account_key) as account_key,
+    coalesce(best.own_account_key, of_domains.account_key) as account_key,
     best.origin.source as first_touch_source_as_named,
     best.origin.detail as first_touch_source_detail,
     best.origin.campaign as first_touch_campaign,
@@ -86,6 +110,5 @@ select
     best.has_two_names
 from best
 left join
-    accounts
-    on coalesce(best.work_domain, best.website_domain) = accounts.domain
-    and accounts.is_of_domain
+    of_domains
+    on coalesce(best.work_domain, best.website_domain) = of_domains.company_domain

@@ -25,6 +25,7 @@ with
     triggered as (select * from {{ ref("int_leads__triggered") }}),
     interactions as (select * from {{ ref("int_leads__interactions") }}),
     accounts as (select * from {{ ref("accounts") }}),
+    classified as (select * from {{ ref("int_leads__classified") }}),
     stages as (select * from {{ ref("lifecycle_stages") }}),
     channels as (select * from {{ ref("channels") }}),
     sources as (
@@ -99,13 +100,23 @@ select
     regions.region,
     facts.phone,
     facts.technology_stack,
-    facts.buying_role,
+    classified.buying_role,
+    classified.territory,
+    classified.segment,
+    classified.persona,
+    classified.seniority,
+    classified.product,
+    classified.language,
+    classified.named_account_id,
+    classified.named_account_owner_id,
+    classified.named_account_pool,
     described.is_free_mail,
     described.is_competitor,
     described.has_opted_out,
     described.has_two_names,
     described.account_key,
     accounts.account_name,
+    accounts.parent_account_key,
     accounts.owner_id as account_owner_id,
     accounts.opportunity_owner_id,
     coalesce(in_crm.crm_lead_owner_id, in_crm.map_owner_id) as current_owner_id,
@@ -160,6 +171,7 @@ left join in_crm on described.lead_key = in_crm.lead_key
 left join triggered on described.lead_key = triggered.lead_key
 left join interactions on described.lead_key = interactions.lead_key
 left join accounts on described.account_key = accounts.account_key
+left join classified on described.lead_key = classified.lead_key
 left join crm_stages on described.lead_key = crm_stages.lead_key
 left join decisions on described.lead_key = decisions.lead_key
 left join assignments on described.lead_key = assignments.lead_key
