@@ -1,6 +1,7 @@
 -- One row: the version of the policy in force, one hash over every policy row.
 {%- set tables = [
     "absences",
+    "activity_types",
     "business_hours",
     "buying_group_rules",
     "buying_roles",
@@ -23,6 +24,7 @@
     "industry_names",
     "lead_statuses",
     "lifecycle_stages",
+    "machine_users",
     "named_accounts",
     "personas",
     "policy_owners",

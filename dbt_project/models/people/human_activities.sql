@@ -1,0 +1,61 @@
+-- One row per completed call, e-mail, meeting or other deed of a person in sales with a
+-- lead: a view of staging, so that whoever has just called is known to have called.
+{{ config(materialized="view", access="public") }}
+with
+    people as (select lead_key, record_id from {{ ref("people") }}),
+    users as (select * from {{ ref("stg_salesforce__users") }}),
+    machines as (
+        select user_id
+        from {{ ref("stg_salesforce__identity") }}
+        union
+        select user_id
+        from {{ ref("machine_users") }}
+        union
+        -- Salesforce's own word for a person is Standard.
+        select user_id
+        from users
+        where user_type <> 'Standard'
+    ),
+    types as (select * from {{ ref("activity_types") }} where system = 'salesforce'),
+    activities as (
+        select
+            record_key as activity_key,
+            who_id,
+            owner_id,
+            created_by_id,
+            coalesce(lower(task_subtype), 'task') as activity_type,
+            subject,
+            completed_at as occurred_at
+        from {{ ref("stg_salesforce__tasks") }}
+        -- Our own task is an errand, and completed it is still not a touch.
+        where is_completed and baton_task_key is null and not is_deleted
+        union all
+        select
+            record_key as activity_key,
+            who_id,
+            owner_id,
+            created_by_id,
+            'meeting' as activity_type,
+            subject,
+            ended_at as occurred_at
+        from {{ ref("stg_salesforce__events") }}
+        where not is_deleted and ended_at <= {{ as_of() }}
+    )
+select
+    activities.activity_key,
+    people.lead_key,
+    activities.activity_type,
+    types.channel,
+    activities.subject,
+    activities.owner_id,
+    users.full_name as owner_name,
+    activities.occurred_at
+from activities
+inner join people on activities.who_id = people.record_id
+inner join users on activities.owner_id = users.user_id
+left join types on activities.activity_type = types.vendor_type
+where
+    activities.occurred_at is not null
+    and coalesce(types.is_human, true)
+    and activities.owner_id not in (select user_id from machines)
+    and coalesce(activities.created_by_id, '') not in (select user_id from machines)
