@@ -6,24 +6,12 @@ with
         select *
         from
             {{ recorded("decisions") }} {{ where_touched() }} and as_of <= {{ as_of() }}
-        -- A hand-over speaks louder than the adoption before it.
+        -- A hand-over speaks louder than the adoption before it, the newest loudest.
         qualify
-            row_number() over (partition by lead_key order by decision desc, as_of) = 1
+            row_number() over (partition by lead_key order by decision desc, as_of desc)
+            = 1
     ),
-    assignments as (
-        select *
-        from
-            {{ recorded("assignments") }}
-            {{ where_touched() }} and as_of <= {{ as_of() }}
-        qualify row_number() over (partition by lead_key order by as_of desc) = 1
-    ),
-    responses as (
-        select activities.lead_key, min(activities.occurred_at) as first_response_at
-        from {{ ref("lead_activities") }} as activities
-        inner join assignments on activities.lead_key = assignments.lead_key
-        where activities.occurred_at >= assignments.as_of
-        group by activities.lead_key
-    ),
+    clocks as (select * from {{ ref("lead_clocks") }} {{ where_touched() }}),
     -- Receipts of earlier runs: this run's come after this table.
     receipts as (
         select
@@ -41,7 +29,7 @@ with
         select baton_lead_key as lead_key, min(known_at) as confirmed_at
         from
             {{ by_present_key(ref("stg_salesforce__lead_versions"), "baton_lead_key") }}
-        where baton_lead_key in (select lead_key from assignments)
+        where baton_lead_key in (select lead_key from clocks)
         group by baton_lead_key
     )
 select
@@ -51,41 +39,21 @@ select
     decisions.policy_version,
     decisions.as_of as decided_at,
     decisions.recorded_at as scored_at,
-    assignments.owner_id,
-    assignments.as_of as owner_assigned_at,
-    assignments.recorded_at as routed_at,
-    assignments.routing_rule,
-    assignments.pool,
-    assignments.sla_tier,
-    assignments.sla_warn_at,
-    assignments.sla_due_at,
-    responses.first_response_at,
-    case
-        when assignments.sla_due_at is null
-        then null
-        when responses.first_response_at <= assignments.sla_due_at
-        then 'met'
-        when responses.first_response_at is not null
-        then 'breached'
-        when {{ as_of() }} >= assignments.sla_due_at
-        then 'red'
-        when {{ as_of() }} >= assignments.sla_warn_at
-        then 'yellow'
-        else 'green'
-    end as sla_status,
-    case
-        when responses.first_response_at is not null
-        then null
-        when {{ as_of() }} < assignments.sla_warn_at
-        then assignments.sla_warn_at
-        when {{ as_of() }} < assignments.sla_due_at
-        then assignments.sla_due_at
-    end as next_change_at,
+    clocks.owner_id,
+    clocks.assigned_at as owner_assigned_at,
+    clocks.routed_at,
+    clocks.routing_rule,
+    clocks.pool,
+    clocks.sla_tier,
+    clocks.sla_warn_at,
+    clocks.sla_due_at,
+    clocks.first_response_at,
+    clocks.sla_status,
+    clocks.next_change_at,
     receipts.written_at,
     confirmed.confirmed_at,
     receipts.notified_at
 from decisions
-left join assignments on decisions.lead_key = assignments.lead_key
-left join responses on decisions.lead_key = responses.lead_key
+left join clocks on decisions.lead_key = clocks.lead_key
 left join receipts on decisions.lead_key = receipts.lead_key
 left join confirmed on decisions.lead_key = confirmed.lead_key
