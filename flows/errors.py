@@ -218,6 +218,11 @@ class VendorError(SourceError):
         )
 
 
+def is_refused(error: PipelineError) -> bool:
+    """Say whether the account has not bought, or not granted, what was asked for."""
+    return isinstance(error, Forbidden) or (isinstance(error, VendorError) and error.status == 404)
+
+
 # 406 was seen by singer-io/tap-salesforce 2.1.1; 423 is HubSpot's record lock, 477 its account
 # migration (https://developers.hubspot.com/docs/api-reference/error-handling).
 TRANSIENT_STATUSES = frozenset({406, 408, 423, 425, 477})

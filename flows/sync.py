@@ -31,6 +31,7 @@ from flows.errors import (  # noqa: E402
     PipelineError,
     RateLimited,
     VendorError,
+    is_refused,
     mask,
 )
 from flows.ledger import Ledger  # noqa: E402
@@ -270,7 +271,7 @@ async def _extract(
                     address, extract.pull_stream, system, stream, warehouse, ledger, _progress
                 )
             except PipelineError as error:
-                if stream.is_optional and extract.is_refused(error):
+                if stream.is_optional and is_refused(error):
                     summary.skipped[address] = str(error)
                     continue
                 if isinstance(error, RateLimited) and error.exhausted:

@@ -15,7 +15,7 @@ from flows.connectors.hubspot import HubSpot
 from flows.connectors.salesforce import Salesforce
 from flows.connectors.slack import Slack
 from flows.connectors.smtp import Smtp
-from flows.errors import Forbidden, PipelineError, SettingsError, VendorError
+from flows.errors import SettingsError
 from flows.ledger import Ledger
 from flows.settings import Settings
 from flows.warehouse import DBT_PROJECT, Landed, Warehouse
@@ -145,11 +145,6 @@ def pull_stream(
     seconds = time.perf_counter() - began
     quarantined = ledger.count_stream(address, landed, seconds)
     return Pulled(address, landed.pulled, landed.landed, quarantined, seconds)
-
-
-def is_refused(error: PipelineError) -> bool:
-    """Say whether an account has not bought or not granted what was asked for."""
-    return isinstance(error, Forbidden) or (isinstance(error, VendorError) and error.status == 404)
 
 
 def _now(ledger: Ledger) -> datetime:

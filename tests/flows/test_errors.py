@@ -7,12 +7,15 @@ import pytest
 
 from flows import errors
 from flows.errors import (
+    Forbidden,
     PipelineError,
     RateLimited,
     RowsRejected,
     SourceError,
+    Unreachable,
     VendorError,
     WarehouseBusy,
+    is_refused,
     mask,
 )
 
@@ -99,6 +102,13 @@ def test_a_server_error_may_pass_and_a_refusal_will_not() -> None:
     assert not RateLimited("x", exhausted=True).retryable
     assert WarehouseBusy("x", holder="pid 1").retryable
     assert not PipelineError("x").retryable
+
+
+def test_only_what_was_not_granted_or_not_bought_counts_as_refused() -> None:
+    assert is_refused(Forbidden("status 403"))
+    assert is_refused(VendorError("status 404", status=404))
+    assert not is_refused(VendorError("status 400", status=400))
+    assert not is_refused(Unreachable("no connection"))
 
 
 def test_an_error_survives_pickling_and_leaves_the_answer_body_behind() -> None:

@@ -36,7 +36,7 @@ from flows.connectors.base import (
     read_cursor,
 )
 from flows.connectors.http import Patience
-from flows.connectors.hubspot import doctor, fields, objects, reading, setup, writing
+from flows.connectors.hubspot import examining, fields, objects, reading, setting_up, writing
 from flows.connectors.hubspot.fields import CUSTOM_FIELDS
 from flows.connectors.hubspot.streams import CONTACT_PROPERTIES, STREAMS, stream_of
 from flows.connectors.hubspot.wire import Wire
@@ -103,7 +103,7 @@ class HubSpot:
 
     def examine(self) -> Iterator[Finding]:
         """Look at credential, version, scopes, fields, stages and the day's calls. Reads only."""
-        return doctor.examine(self._wire)
+        return examining.examine(self._wire)
 
     def set_up(self) -> Iterator[Change]:
         """Create our properties. Second run: all are present, and nothing is sent.
@@ -111,7 +111,7 @@ class HubSpot:
         A property that exists with another type is refused, never changed. Never raises for what
         HubSpot refuses.
         """
-        return setup.set_up(self._wire)
+        return setting_up.set_up(self._wire)
 
     def pull(self, stream: Stream, cursor: str | None, now: datetime) -> Iterator[Page]:
         """Yield what changed since ``cursor``. Second run: re-reads the look-back only."""

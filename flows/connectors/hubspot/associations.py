@@ -7,11 +7,10 @@ from typing import Any
 
 from flows.connectors.base import text_id
 from flows.connectors.http import slices
-from flows.connectors.hubspot.fields import is_refused
 from flows.connectors.hubspot.refusals import named
 from flows.connectors.hubspot.streams import ASSOCIATED
 from flows.connectors.hubspot.wire import Wire, next_page
-from flows.errors import SourceError
+from flows.errors import SourceError, is_refused
 
 MAX_INPUTS = 1000
 NONE_FOUND = "NO_ASSOCIATIONS_FOUND"

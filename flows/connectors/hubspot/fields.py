@@ -7,7 +7,7 @@ from typing import Any
 from flows.connectors.base import CustomField, Field
 from flows.connectors.hubspot.streams import CRM_OBJECTS
 from flows.connectors.hubspot.wire import Wire
-from flows.errors import Forbidden, SourceError, VendorError
+from flows.errors import SourceError, is_refused
 
 PREFIX = "baton_"
 GROUP = "baton"
@@ -95,11 +95,6 @@ def missing_of_ours(described: dict[str, list[Field]]) -> dict[str, list[str]]:
         if names:
             missing[stream.name] = names
     return missing
-
-
-def is_refused(error: SourceError) -> bool:
-    """Say whether the account has not bought or not granted what was asked for."""
-    return isinstance(error, Forbidden) or (isinstance(error, VendorError) and error.status == 404)
 
 
 def misfit(spec: CustomField, held: Field) -> str | None:

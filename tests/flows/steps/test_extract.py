@@ -171,16 +171,6 @@ def _change(box: Sandbox, system: str, ids: list[str]) -> None:
                 world.salesforce.update("Lead", id_, {"FirstName": "Moved"})
 
 
-def test_a_stream_that_was_not_granted_is_told_and_the_others_go_on() -> None:
-    from flows.errors import Forbidden, Unreachable, VendorError
-    from flows.steps.extract import is_refused
-
-    assert is_refused(Forbidden("status 403"))
-    assert is_refused(VendorError("status 404", status=404))
-    assert not is_refused(VendorError("status 400", status=400))
-    assert not is_refused(Unreachable("no connection"))
-
-
 def _versions(warehouse: Warehouse, table: str) -> Any:
     return warehouse.value(f"select count(*) from raw.{table}")
 

@@ -8,16 +8,11 @@ from functools import partial
 from typing import Any, Literal
 
 from flows.connectors.base import Field, Finding
-from flows.connectors.hubspot.fields import (
-    CUSTOM_FIELDS,
-    is_refused,
-    misfit,
-    properties_of,
-)
+from flows.connectors.hubspot.fields import CUSTOM_FIELDS, misfit, properties_of
 from flows.connectors.hubspot.refusals import cure, detail
 from flows.connectors.hubspot.streams import OBJECTS, stream_of
 from flows.connectors.hubspot.wire import Wire
-from flows.errors import Forbidden, SourceError, Unauthorised
+from flows.errors import Forbidden, SourceError, Unauthorised, is_refused
 
 VERSION = "hubspot.api_version"
 VERSIONS = ("2026-09", "2026-03", "v3")
