@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flows.connectors.enrichment import FREE
 from flows.errors import PipelineError, WarehouseBusy, WarehouseError, shorten
 from flows.warehouse import Lease, Reader, published
 
@@ -50,8 +51,8 @@ qualify row_number() over (partition by system order by as_of desc) = 1
 order by system
 """
 
-
-ENRICHMENT = """
+BOUGHT_NOTHING = ", ".join(f"'{status}'" for status in FREE)
+ENRICHMENT = f"""
 with
     calls as (
         select provider, period, status, reason, as_of
@@ -75,7 +76,7 @@ select
     count(*) filter (
         where
             calls.period = this_month.period
-            and calls.status not in ('refused', 'throttled', 'unreached')
+            and calls.status not in ({BOUGHT_NOTHING})
     ) as used,
     count(*) filter (where calls.status = 'pending') as pending,
     count(*) filter (
@@ -161,6 +162,8 @@ def summary_lines(summary: Mapping[str, Any], names: Mapping[str, str]) -> list[
     )
     if summary["dry_run"]:
         lines.append(_line("dry run", "nothing of this was written or told to anybody"))
+    skipped = summary.get("skipped") or {}
+    lines += [_line("skipped", f"{address}: {why}") for address, why in skipped.items()]
     refused, open_ones = summary["rejected"], summary["unknown"]
     if refused or open_ones:
         lines.append(_line("to mend", f"{refused} rows rejected, {open_ones} without an answer"))

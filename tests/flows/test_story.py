@@ -309,6 +309,7 @@ def test_a_run_is_told_with_names_and_what_needs_a_person(
                 gaps_by_field={"country": 1, "phone": 3},
                 assigned=2,
                 owners={AVA: 1, "unknown": 1},
+                skipped={"hubspot.forms": "status 403", "salesforce.tasks columns": "Phone"},
                 rejected=1,
                 troubles=["salesforce.lead: 1 rows rejected."],
                 dry_run=True,
@@ -320,5 +321,7 @@ def test_a_run_is_told_with_names_and_what_needs_a_person(
     assert "from salesforce" not in told
     assert "phone 3, country 1" in told
     assert "Ava Morgan 1, unknown 1" in told
+    assert "  skipped    hubspot.forms: status 403" in told
+    assert "  skipped    salesforce.tasks columns: Phone" in told
     assert "1 rows rejected, 0 without an answer" in told
     assert "nothing of this was written" in told
