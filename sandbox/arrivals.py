@@ -131,7 +131,7 @@ class Work:
         Returns one entry per lead: lead_id, owner_id, action, task_id or event_id.
         """
         self.calls += 1
-        rng = random.Random(f"{self.seed}/work/{self.calls}")
+        rng = random.Random(f"{self.seed}:work:{self.calls}")
         now = self.world.clock.now()
         open_leads = [
             lead
