@@ -175,6 +175,8 @@ async def _run(
                     f"The policy was refused, so the last good one stays in force: {refused}. "
                     "Mend the row in dbt_project/seeds/policy/."
                 )
+            # Kept before anybody is decided upon: a decision names the version it was taken under.
+            ledger.keep_policy(transform.policy_tables())
         with clock("people"):
             summary.touched = await do("who", transform.find_touched, warehouse)
         if summary.touched or not warehouse.is_built:
@@ -186,7 +188,6 @@ async def _run(
         if summary.touched or not warehouse.is_built:
             await _decide(warehouse, ledger, summary, clock, do)
         warehouse.mark_built(ledger.run_id, ledger.as_of, check.suite().hash)
-        ledger.keep_policy(transform.policy_tables())
         with clock("write_back"):
             await _write_back(connectors, warehouse, ledger, summary, dry_run, do)
         with clock("publish"):

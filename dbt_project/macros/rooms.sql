@@ -80,3 +80,16 @@
     ) -%}
     {{ return(found.rows[0][0]) }}
 {%- endmacro %}
+
+
+{# The columns of a door by its contract, with their types, for `previous`. #}
+{% macro columns_of(model_name) -%}
+    {%- set columns = {} -%}
+    {%- if execute and graph.nodes is defined -%}
+        {%- set node = graph.nodes["model." ~ project_name ~ "." ~ model_name] -%}
+        {%- for column in node.columns.values() -%}
+            {%- do columns.update({column.name: column.data_type}) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(columns) }}
+{%- endmacro %}

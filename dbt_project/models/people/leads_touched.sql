@@ -146,16 +146,6 @@ with
         from {{ ref("stg_hubspot__email_campaigns") }}
         where _seq > {{ built("seq") }}
     ),
-    policy as (
-        select current.policy_version is distinct from last.policy_version as is_new
-        from {{ ref("policy_version") }} as current
-        left join
-            (
-                select arg_max(policy_version, as_of) as policy_version
-                from {{ source("raw", "builds") }}
-            ) as last
-            on true
-    ),
     new_answers as (
         select email, domain, has_company
         from {{ ref("stg_clearbit__lookups") }}
@@ -311,10 +301,17 @@ with
         select lead_key, 'waiting for an owner' as cause
         from {{ routes_before }}
         union
-        select lead_key, 'policy' as cause
-        from people
-        where (select is_new from policy) or {{ "true" if everything else "false" }}
+        select lead_key, 'policy: ' || policy_table as cause
+        from {{ ref("int_touched__by_policy") }}
         union
+        select lead_key, 'policy: ' || policy_table as cause
+        from {{ ref("int_touched__by_policy_on_evidence") }}
+        union
+        {% if everything %}
+            select lead_key, 'everything anew' as cause
+            from people
+            union
+        {% endif %}
         select lead_key, 'source names' as cause
         from people
         where exists (select 1 from names_changed)
