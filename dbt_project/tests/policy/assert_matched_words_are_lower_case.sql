@@ -34,6 +34,18 @@ with
         union all
         select 'routing_rules.csv', rule_id, region
         from {{ ref("routing_rules") }}
+        union all
+        select 'territories.csv', territory_id, country
+        from {{ ref("territories") }}
+        union all
+        select 'territories.csv', territory_id, region
+        from {{ ref("territories") }}
+        union all
+        select 'products.csv', product_id, pattern
+        from {{ ref("products") }}
+        union all
+        select 'country_languages.csv', country, language
+        from {{ ref("country_languages") }}
     )
 select
     file,
