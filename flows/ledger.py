@@ -121,6 +121,34 @@ class Ledger:
         )
         return self._count("ops.lead_keys") - before
 
+    def keep_memberships(self) -> int:
+        """Record which lead each record belongs to, where that is new; returns how many.
+
+        Read are the records whose person may have changed in this run, and no others. Second run:
+        none, a record that belongs where it belonged is not recorded again.
+        """
+        before = self._count("ops.memberships")
+        self._warehouse.execute(
+            """
+            insert into ledger.ops.memberships by name
+            with
+                affected as (select record_key from people.int_people__affected),
+                held as (
+                    select record_key, arg_max(lead_key, as_of) as lead_key
+                    from ledger.ops.memberships
+                    where record_key in (from affected)
+                    group by record_key
+                )
+            select people.record_key, people.lead_key, $1::timestamp as as_of, $2 as run_id
+            from people.people as people
+            left join held using (record_key)
+            where people.record_key in (from affected)
+                and people.lead_key is distinct from held.lead_key
+            """,
+            [self.as_of, self.run_id],
+        )
+        return self._count("ops.memberships") - before
+
     def count_stream(self, address: str, landed: Landed, seconds: float) -> int:
         """Record what a pull brought, set aside the unreadable; returns what of that is new."""
         set_aside = self.quarantine(address, landed.rejects)

@@ -179,6 +179,7 @@ async def _run(
             ledger.keep_policy(transform.policy_tables())
         with clock("people"):
             summary.touched = await do("who", transform.find_touched, warehouse)
+            ledger.keep_memberships()
         if summary.touched or not warehouse.is_built:
             with clock("profiles"):
                 await do("people", transform.build_facts, warehouse)
