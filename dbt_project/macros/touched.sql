@@ -74,9 +74,15 @@
 
 {# Keep the rows of the leads this run recomputes; everything on a full refresh. #}
 {% macro where_touched(key="lead_key") -%}
+    where {{ among_touched(key) }}
+{%- endmacro %}
+
+
+{# The same as a condition. #}
+{% macro among_touched(key="lead_key") -%}
     {%- if is_incremental() -%}
-        where {{ key }} in (select lead_key from {{ ref("leads_touched") }})
-    {%- else -%} where true
+        {{ key }} in (select lead_key from {{ ref("leads_touched") }})
+    {%- else -%} true
     {%- endif -%}
 {%- endmacro %}
 

@@ -11,7 +11,16 @@ with
             row_number() over (partition by lead_key order by decision desc, as_of desc)
             = 1
     ),
-    clocks as (select * from {{ ref("lead_clocks") }} {{ where_touched() }}),
+    assigned as (
+        select assigned.*
+        from
+            {{
+                assigned(
+                    among_touched("assignments.lead_key"), ref("lead_activities")
+                )
+            }} as assigned
+    ),
+    clocks as (select clocks.* from {{ clocks_of("assigned") }} as clocks),
     -- Receipts of earlier runs: this run's come after this table.
     receipts as (
         select

@@ -16,6 +16,11 @@ with
         from users
         where user_type <> 'Standard'
     ),
+    humans as (
+        select user_id, full_name
+        from users
+        where user_id not in (select user_id from machines)
+    ),
     types as (select * from {{ ref("activity_types") }} where system = 'salesforce'),
     activities as (
         select
@@ -48,14 +53,14 @@ select
     types.channel,
     activities.subject,
     activities.owner_id,
-    users.full_name as owner_name,
+    humans.full_name as owner_name,
     activities.occurred_at
 from activities
 inner join people on activities.who_id = people.record_id
-inner join users on activities.owner_id = users.user_id
+inner join humans on activities.owner_id = humans.user_id
+left join machines on activities.created_by_id = machines.user_id
 left join types on activities.activity_type = types.vendor_type
 where
     activities.occurred_at is not null
+    and machines.user_id is null
     and coalesce(types.is_human, true)
-    and activities.owner_id not in (select user_id from machines)
-    and coalesce(activities.created_by_id, '') not in (select user_id from machines)
