@@ -14,6 +14,7 @@ with
             'salesforce:lead:' || _key as record_key,
             lower(trim(payload ->> '$.Status')) as status,
             payload ->> '$.baton_lead_key__c' as baton_lead_key,
+            payload ->> '$.OwnerId' as owner_id,
             {{ clean_text("payload ->> '$.Title'") }} as job_title,
             {{ clean_text("payload ->> '$.Company'") }} as company_name,
             {{ clean_text("payload ->> '$.Phone'") }} as phone,
