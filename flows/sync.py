@@ -69,6 +69,8 @@ class Summary:
     assigned: int = 0
     owners: dict[str, int] = field(default_factory=dict)
     waiting: int = 0
+    rerouted: int = 0
+    caught: int = 0
     written: dict[str, int] = field(default_factory=dict)
     messages: int = 0
     rejected: int = 0
@@ -223,6 +225,7 @@ async def _decide(
         summary.adopted, summary.mql = recorded.adopted, recorded.mql
         summary.assigned, summary.waiting = len(recorded.owners), recorded.waiting
         summary.owners, summary.handed_over = recorded.by_owner, list(recorded.owners)
+        summary.rerouted, summary.caught = len(recorded.rerouted), recorded.caught
     with clock("published"):
         await do("lifecycle", transform.build_published, warehouse)
     with clock("tests"):

@@ -34,8 +34,11 @@
                 select
                     *,
                     coalesce(cause, 'handover') <> 'handover'
-                    and due_as_assigned in (
-                        lag(due_as_assigned) over story, lag(sla_due_at) over story
+                    -- Rows older than the column are known by their due time.
+                    and coalesce(
+                        clock_since < as_of,
+                        due_as_assigned
+                        in (lag(due_as_assigned) over story, lag(sla_due_at) over story)
                     ) as keeps_clock
                 from given
                 window story as (partition by lead_key order by as_of, draw_number)

@@ -44,17 +44,16 @@
                 select
                     asked.lead_key,
                     rules.priority,
-                    {
-                        'routing_rule':rules.rule_id,
-                        'pool':coalesce(named.owner_pool, rules.pool),
-                        'pod':named.owner_pod,
-                        'role':rules.role,
-                        'fixed_owner_id': case
-                            when coalesce(named.owner_pool, named.owner_pod) is null
-                            then named.owner_id
-                        end,
-                        'routing_reason':rules.reason
-                    } as rule
+                    rules.rule_id as routing_rule,
+                    rules.owner_from,
+                    coalesce(named.owner_pool, rules.pool) as pool,
+                    named.owner_pod as pod,
+                    rules.role,
+                    case
+                        when coalesce(named.owner_pool, named.owner_pod) is null
+                        then named.owner_id
+                    end as fixed_owner_id,
+                    rules.reason as routing_reason
                 from asked
                 cross join {{ ref("routing_rules") }} as rules
                 left join
@@ -96,13 +95,14 @@
                     )
             ),
             first_fitting as (
-                select lead_key, arg_min(rule, priority) as rule
+                select lead_key, arg_min(fitting, priority) as rule
                 from fitting
                 group by lead_key
             )
         select
             lead_key,
             rule.routing_rule,
+            rule.owner_from,
             rule.pool,
             rule.pod,
             rule.role,

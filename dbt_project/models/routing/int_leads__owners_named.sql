@@ -2,7 +2,11 @@
 -- there is somebody behind it.
 {{ config(materialized="view") }}
 with
-    leads as (select * from {{ ref("int_leads__to_decide") }} where decision = 'mql'),
+    leads as (
+        select *
+        from {{ ref("int_leads__to_decide") }}
+        where decision in ('mql', 'reroute')
+    ),
     accounts as (select * from {{ ref("accounts") }}),
     reps as (select * from {{ ref("int_reps__available") }} where why_not is null),
     persons as (

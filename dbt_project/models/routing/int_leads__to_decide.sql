@@ -1,22 +1,10 @@
--- One row per lead a decision is due for: hand it over, or adopt it as the CRM has it.
+-- One row per lead a decision is due for: hand it over, give it to another, or adopt
+-- it as the CRM has it.
 -- depends_on: {{ ref('leads_touched') }}
 with
-    profiles as (
-        select
-            null::varchar as territory,
-            null::varchar as segment,
-            null::varchar as persona,
-            null::varchar as product,
-            null::varchar as language,
-            null::varchar as named_account_owner_id,
-            null::varchar as named_account_pool,
-            null::varchar as parent_account_key
-        where false
-        union all by name
-        select *
-        from {{ ref("lead_profiles") }} {{ where_touched() }}
-    ),
+    profiles as (select * from {{ ref("lead_profiles") }} {{ where_touched() }}),
     scores as (select * from {{ ref("lead_scores") }}),
+    reroutes as (select * from {{ ref("int_leads__to_reroute") }}),
     checks as (
         select
             lead_key,
@@ -48,7 +36,21 @@ with
     )
 select
     proposed.*,
+    reroutes.cause,
+    reroutes.previous_assignment_key,
+    reroutes.previous_owner_id,
+    reroutes.gives_to,
+    reroutes.new_owner_id,
+    coalesce(reroutes.clock, 'restart') as clock,
+    reroutes.clock_started_at,
+    reroutes.sla_tier as previous_tier,
+    reroutes.sla_warn_at as previous_warn_at,
+    reroutes.sla_due_at as previous_due_at,
+    reroutes.calendar_id as previous_calendar_id,
+    reroutes.backup_owner_id as previous_backup_id,
     case
+        when reroutes.lead_key is not null
+        then 'reroute'
         when is_due and context_status in ('complete', 'incomplete')
         then 'mql'
         when is_due
@@ -56,8 +58,10 @@ select
         else 'adopted'
     end as decision
 from proposed
+left join reroutes on proposed.lead_key = reroutes.lead_key
 where
     is_due
+    or reroutes.lead_key is not null
     or (
         (is_mql_in_crm or (is_mql_proposed and is_open))
         and not is_adopted

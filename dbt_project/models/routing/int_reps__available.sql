@@ -12,8 +12,9 @@ with
     ),
     -- The first moment of work from now on: now itself, while the calendar is open.
     working as (
-        select calendar_id, min(opens_at) as works_at
-        from {{ open_windows() }}
+        select calendar_id, min(greatest(opens_at, {{ as_of() }})) as works_at
+        from {{ open_windows(as_of(), clock_horizon()) }}
+        where closes_at > {{ as_of() }}
         group by calendar_id
     ),
     -- Who is on leave from Monday cannot take on Friday night what is due on Monday.

@@ -2,14 +2,25 @@
 -- owner, the tier.
 {{ config(access="public") }}
 -- depends_on: {{ ref('leads_touched') }}
--- depends_on: {{ ref('routing_rules') }}
--- depends_on: {{ ref('sla_tiers') }}
 with
     leads as (select * from {{ ref("int_leads__to_decide") }} {{ where_touched() }}),
     owners as (select * from {{ ref("int_leads__owners_named") }}),
-    handed_over as (select * from leads where decision = 'mql'),
-    ruled as (select * from {{ first_routing_rule("handed_over", "owners") }}),
-    tiered as (select * from {{ first_sla_tier("handed_over") }})
+    tiers as (select * from {{ ref("sla_tiers") }}),
+    handed_over as (
+        select lead_key, count(*)::integer as times
+        from {{ recorded("decisions") }}
+        where decision = 'mql' and as_of < {{ as_of() }}
+        group by lead_key
+    ),
+    -- Whom the policy gives a lead to by name is asked no rule.
+    ruled_leads as (
+        select *
+        from leads
+        where decision in ('mql', 'reroute') and new_owner_id is null
+    ),
+    given as (select * from leads where decision in ('mql', 'reroute')),
+    ruled as (select * from {{ first_routing_rule("ruled_leads", "owners") }}),
+    tiered as (select * from {{ first_sla_tier("given") }})
 select
     leads.lead_key,
     leads.decision,
@@ -26,15 +37,36 @@ select
     leads.context_gaps,
     leads.mql_in_crm_at,
     leads.is_mql_in_crm,
+    -- A lead that was given back and came again is handed over once more.
+    leads.lead_key
+    || ':mql'
+    || coalesce(':' || (handed_over.times + 1), '') as decision_key,
     leads.account_key,
     leads.language,
+    leads.cause,
+    leads.previous_owner_id,
+    leads.clock,
+    leads.clock_started_at,
+    leads.previous_warn_at,
+    leads.previous_due_at,
+    leads.previous_calendar_id,
+    leads.previous_backup_id,
     ruled.routing_rule,
     ruled.routing_reason,
     ruled.pool,
     ruled.pod,
     ruled.role,
-    ruled.fixed_owner_id,
-    tiered.sla_tier
+    coalesce(leads.new_owner_id, ruled.fixed_owner_id) as fixed_owner_id,
+    case
+        when leads.new_owner_id is not null
+        then leads.gives_to
+        when ruled.fixed_owner_id is not null
+        then ruled.owner_from
+    end as given_by,
+    -- The promise made at the hand-over stays, as long as the policy still knows it.
+    coalesce(kept.tier_id, tiered.sla_tier) as sla_tier
 from leads
+left join handed_over on leads.lead_key = handed_over.lead_key
 left join ruled on leads.lead_key = ruled.lead_key
 left join tiered on leads.lead_key = tiered.lead_key
+left join tiers as kept on leads.previous_tier = kept.tier_id

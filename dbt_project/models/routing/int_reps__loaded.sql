@@ -1,0 +1,28 @@
+-- One row per rep of the policy: whether it is here, what it can, and how many leads
+-- wait for its first touch already.
+{{ config(materialized="view") }}
+with
+    reps as (select * from {{ ref("int_reps__available") }}),
+    skills as (
+        select
+            user_id,
+            list(value) filter (where kind = 'language') as languages,
+            list(value) filter (where kind = 'skill') as skills
+        from {{ ref("rep_skills") }}
+        group by user_id
+    ),
+    loads as (
+        select owner_id, count(*)::integer as open_leads
+        from {{ ref("int_leads__assigned") }}
+        where is_waiting
+        group by owner_id
+    )
+select
+    reps.*,
+    coalesce(skills.languages, []) as languages,
+    coalesce(skills.skills, []) as skills,
+    coalesce(loads.open_leads, 0) as open_leads,
+    reps.most_open_leads - coalesce(loads.open_leads, 0) as room_left
+from reps
+left join skills on reps.user_id = skills.user_id
+left join loads on reps.user_id = loads.owner_id
