@@ -84,7 +84,7 @@ def read_story(reader: Reader, who: str) -> dict[str, Any]:
         "stages": reader.rows(
             "select lifecycle_stage, entered_at, left_at, known_at, known_by, evidence, "
             "is_backward, flag from lifecycle.lead_stage_history "
-            "where lead_key = ? order by stage_number",
+            "where lead_key = ? and is_current order by stage_number",
             [key],
         ),
         "touches": reader.rows(

@@ -15,12 +15,18 @@
             facts.* replace (coalesce(renamed.lead_key, facts.{{ key }}) as {{ key }})
         from {{ relation }} as facts
         left join
-            {{
-                api.Relation.create(
-                    database=target.database,
-                    schema="people",
-                    identifier="int_people__renamed",
-                )
-            }} as renamed on facts.{{ key }} = renamed.recorded_key
+            {{ renamed_leads() }} as renamed on facts.{{ key }} = renamed.recorded_key
     )
+{%- endmacro %}
+
+
+{# Who goes by another key than the one something was recorded under. -#}
+{% macro renamed_leads() -%}
+    {{
+        api.Relation.create(
+            database=target.database,
+            schema="people",
+            identifier="int_people__renamed",
+        )
+    }}
 {%- endmacro %}

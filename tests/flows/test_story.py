@@ -92,7 +92,7 @@ select
     'L1' as lead_key, 1 as stage_number, 'mql' as lifecycle_stage,
     timestamp '2026-11-22 07:00' as entered_at, null::timestamp as left_at,
     timestamp '2026-11-22 07:00' as known_at, 'source' as known_by,
-    'decision: score 8 of 10' as evidence, false as is_backward,
+    'decision: score 8 of 10' as evidence, false as is_backward, true as is_current,
     'sql on 2026-11-01 is before mql on 2026-11-22' as flag;
 create table people.lead_touches as
 select

@@ -54,22 +54,42 @@ with
         select
             evidence.lead_key,
             arg_max(evidence.lifecycle_stage, stages.stage_rank) as crm_stage,
-            bool_or(stages.is_mql_or_later) as is_mql_in_crm,
+            coalesce(bool_or(stages.is_mql_or_later), false) as is_mql_in_crm,
             min(evidence.entered_at) filter (
                 where stages.is_mql_or_later
             ) as mql_in_crm_at,
             max(evidence.entered_at) filter (
                 where stages.lifecycle_stage = 'disqualified'
-            ) as disqualified_at
+            ) as disqualified_at,
+            -- Out of the funnel: it left last, and no record stands for where it was.
+            case
+                when
+                    not coalesce(
+                        bool_or(stages.is_held_by_record and not evidence.is_said),
+                        false
+                    )
+                    and max(evidence.entered_at) filter (where stages.is_way_out)
+                    >= coalesce(
+                        max(evidence.entered_at) filter (
+                            where
+                                stages.is_mql_or_later
+                                or evidence.lifecycle_stage is null
+                        ),
+                        timestamp '1970-01-01'
+                    )
+                then max(evidence.entered_at) filter (where stages.is_way_out)
+            end as recycled_at
         from {{ ref("lead_crm_evidence") }} as evidence
-        inner join stages on evidence.lifecycle_stage = stages.lifecycle_stage
+        left join stages on evidence.lifecycle_stage = stages.lifecycle_stage
+        where evidence.retracted_at is null
         group by evidence.lead_key
     ),
     -- Of earlier runs only: this run's decisions come after its profiles.
     decisions as (
         select
             lead_key,
-            bool_or(decision = 'mql') as is_handed_over,
+            count(*) filter (where decision = 'mql') as handover_number,
+            max(as_of) filter (where decision = 'mql') as handed_over_at,
             bool_or(decision = 'adopted') as is_adopted,
             min(as_of) as decided_at
         from {{ recorded("decisions") }}
@@ -159,7 +179,12 @@ select
     coalesce(
         in_crm.map_record_url, in_crm.crm_lead_id, in_crm.crm_contact_id
     ) as record_url,
-    coalesce(decisions.is_handed_over, false) as is_handed_over,
+    decisions.handed_over_at is not null
+    and not coalesce(
+        crm_stages.recycled_at > decisions.handed_over_at, false
+    ) as is_handed_over,
+    coalesce(decisions.handover_number, 0)::integer as handover_number,
+    crm_stages.recycled_at,
     coalesce(decisions.is_adopted, false) as is_adopted,
     decisions.decided_at,
     assignments.owner_id,

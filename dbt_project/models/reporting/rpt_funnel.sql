@@ -9,6 +9,7 @@ with
     ever_in as (
         select lifecycle_stage, count(distinct lead_key) as leads_ever
         from {{ ref("lead_stage_history") }}
+        where is_current
         group by lifecycle_stage
     )
 select

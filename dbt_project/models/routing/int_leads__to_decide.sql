@@ -29,6 +29,11 @@ with
             scores.is_mql_proposed
             and profiles.is_open
             and not profiles.is_handed_over
+            -- Who left the funnel comes back by something it did since.
+            and (
+                profiles.recycled_at is null
+                or profiles.trigger_at > profiles.recycled_at
+            )
             and profiles.trigger_at >= {{ go_live_at() }} as is_due
         from profiles
         inner join scores on profiles.lead_key = scores.lead_key
@@ -65,5 +70,5 @@ where
     or (
         (is_mql_in_crm or (is_mql_proposed and is_open))
         and not is_adopted
-        and not is_handed_over
+        and handover_number = 0
     )

@@ -22,6 +22,9 @@ with
             {{ clean_text("payload ->> '$.Industry'") }} as industry,
             try_cast(payload ->> '$.NumberOfEmployees' as bigint) as employee_count,
             payload ->> '$.LastModifiedById' as modified_by_id,
+            coalesce(
+                try_cast(payload ->> '$.IsConverted' as boolean), false
+            ) as is_converted,
             coalesce(_version_at, _extracted_at) as version_at,
             _extracted_at as known_at,
             _seq

@@ -1,0 +1,76 @@
+-- One row per lead and piece of evidence for a stage: the CRM's and the MAP's, our own
+-- decisions, and when it was first seen.
+{{ config(access="public") }}
+-- depends_on: {{ ref('leads_touched') }}
+with
+    profiles as (select * from {{ ref("lead_profiles") }} {{ where_touched() }}),
+    first_seen as (
+        select
+            lead_key,
+            null as record_key,
+            'first seen' as field,
+            'lead' as lifecycle_stage,
+            least(lead_at, first_touch_at) as entered_at,
+            coalesce(
+                least(lead_at, first_touch_at), timestamp '1970-01-01'
+            ) as known_at,
+            null::timestamp as retracted_at,
+            'source' as known_by,
+            false as is_said,
+            'first seen' as evidence
+        from profiles
+    ),
+    in_crm as (
+        select
+            lead_key,
+            record_key,
+            field,
+            -- Where acceptance is no step of its own, who is accepted is qualified.
+            case
+                when lifecycle_stage = 'sal' and {{ constant("sal_is_used") }} = 'false'
+                then 'sql'
+                else lifecycle_stage
+            end as lifecycle_stage,
+            entered_at,
+            known_at,
+            retracted_at,
+            known_by,
+            is_said,
+            evidence
+        from {{ ref("lead_crm_evidence") }} {{ where_touched() }}
+    ),
+    -- A decision hangs on the record its lead's key was minted for.
+    minted as (
+        select lead_key, min(record_key) as record_key
+        from {{ source("ops", "lead_keys") }}
+        group by lead_key
+    ),
+    decided as (
+        select
+            coalesce(renamed.lead_key, decisions.lead_key) as lead_key,
+            minted.record_key,
+            'decision' as field,
+            'mql' as lifecycle_stage,
+            decisions.mql_at as entered_at,
+            decisions.as_of as known_at,
+            null::timestamp as retracted_at,
+            'source' as known_by,
+            false as is_said,
+            'decision: ' || decisions.reason as evidence
+        from {{ source("ops", "decisions") }} as decisions
+        left join minted on decisions.lead_key = minted.lead_key
+        left join
+            {{ renamed_leads() }} as renamed
+            on decisions.lead_key = renamed.recorded_key
+        where decisions.mql_at is not null and decisions.as_of <= {{ as_of() }}
+    )
+select *
+from first_seen
+union all
+select *
+from in_crm
+where lead_key in (select lead_key from profiles)
+union all
+select *
+from decided
+where lead_key in (select lead_key from profiles)
