@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -31,14 +31,19 @@ if TYPE_CHECKING:
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
-    from flows.connectors.base import Page, Reject
+    from flows.connectors.base import Page, Record, Reject
 
 ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = ROOT / "dbt_project"
-LANDING_ROWS = 5_000  # a commit costs a disk flush; this many rows share one
+# A commit costs a disk flush, which so many rows or bytes share, whichever comes first; what is
+# landed together is held several times over while it is hashed, compared and read as JSON.
+LANDING_ROWS, LANDING_BYTES = 5_000, 16 * 1024 * 1024
 # What was landed is not read again before the rooms are built; left alone, DuckDB keeps all of it
 # in memory, and a first pull of a million would cost what a million weigh.
 LANDING_MEMORY = "256MB"
+# One record heavier than a landing cannot be cut, and to be read as JSON it takes four times its
+# weight; the heaviest answer a connector takes is 64 MB.
+HEAVY_MEMORY = "512MB"
 POLICY = ("path:seeds/policy", "path:models/policy", "path:tests/policy")
 # Tests of other rooms that look something up in a policy table wait for those rooms.
 ONLY_THESE = ("--indirect-selection", "cautious")
@@ -203,20 +208,21 @@ class Warehouse:
         """
         landed = Landed()
         waiting: list[Page] = []
-        count = 0
+        count = size = 0
         # One landing at a time, beside the fetching of the next pages: order and memory stay.
         with self._frugal(), ThreadPoolExecutor(1, "landing") as lander:
             landing: Future[None] | None = None
             try:
-                for page in pages:
+                for page in _portions(pages):
                     waiting.append(page)
                     count += len(page.records)
-                    if count >= LANDING_ROWS:
+                    size += _weight(page.records)
+                    if count >= LANDING_ROWS or size >= LANDING_BYTES:
                         if landing is not None:
                             landing.result()
                             progress(landed, page.total)
                         landing = lander.submit(self._land, address, waiting, run_id, as_of, landed)
-                        waiting, count = [], 0
+                        waiting, count, size = [], 0, 0
             finally:
                 if landing is not None:
                     landing.result()
@@ -245,33 +251,16 @@ class Warehouse:
     def _land(
         self, address: str, pages: list[Page], run_id: str, as_of: datetime, landed: Landed
     ) -> None:
-        import pandas as pd
-
         table = "raw." + address.replace(".", "__")
         records = [record for page in pages for record in page.records]
         cursor = next((page.cursor for page in reversed(pages) if page.cursor is not None), None)
         with self._lock:
+            if _weight(records) > 2 * LANDING_BYTES:
+                # Until this pull ends: what is held already might not fit a smaller limit again.
+                self.connection.execute(f"set memory_limit = '{HEAVY_MEMORY}'")
             self.connection.execute("begin")
             try:
-                new = 0
-                if records:
-                    incoming = pd.DataFrame(
-                        {
-                            "number": range(len(records)),
-                            "_key": [record.key for record in records],
-                            "_version_at": pd.to_datetime(
-                                [_naive(record.version_at) for record in records]
-                            ),
-                            "_is_deleted": [record.is_deleted for record in records],
-                            "payload": [record.payload.decode() for record in records],
-                        }
-                    )
-                    self.connection.register("incoming", incoming)
-                    row = self.connection.execute(
-                        _LAND.format(table=table), [self._next_seq(), as_of, run_id]
-                    ).fetchone()
-                    new = int(row[0]) if row else 0
-                    self.connection.unregister("incoming")
+                new = self._append(table, records, run_id, as_of) if records else 0
                 if cursor is not None:
                     self.connection.execute("delete from raw.cursors where address = ?", [address])
                     self.connection.execute(
@@ -288,6 +277,25 @@ class Warehouse:
         landed.landed += new
         for page in pages:
             landed.rejects += page.rejects
+
+    def _append(self, table: str, records: list[Record], run_id: str, as_of: datetime) -> int:
+        import pandas as pd
+
+        incoming = pd.DataFrame(
+            {
+                "number": range(len(records)),
+                "_key": [record.key for record in records],
+                "_version_at": pd.to_datetime([_naive(record.version_at) for record in records]),
+                "_is_deleted": [record.is_deleted for record in records],
+                "payload": [record.payload.decode() for record in records],
+            }
+        )
+        self.connection.register("incoming", incoming)
+        row = self.connection.execute(
+            _LAND.format(table=table), [self._next_seq(), as_of, run_id]
+        ).fetchone()
+        self.connection.unregister("incoming")
+        return int(row[0]) if row else 0
 
     def _next_seq(self) -> int:
         if self._seq is None:
@@ -657,8 +665,9 @@ def published(home: Path) -> Reader:
 _LAND = """
 insert into {table}
 with
-    arrived as (
-        select *, md5(payload) as _hash
+    -- Without the payloads: what is sorted and compared stays small, however wide records are.
+    arrived as materialized (
+        select number, _key, md5(payload) as _hash
         from incoming
     ),
     held as (
@@ -677,20 +686,44 @@ with
             ) as _hash_before
         from arrived
         left join held on arrived._key = held._key
+    ),
+    fresh as (
+        select number, _hash, $1::bigint + row_number() over (order by number) as _seq
+        from compared
+        where _hash is distinct from _hash_before
     )
 select
-    $1::bigint + row_number() over (order by number),
-    _key,
-    _version_at,
+    fresh._seq,
+    incoming._key,
+    incoming._version_at,
     $2::timestamp,
     $3::varchar,
-    _is_deleted,
-    _hash,
-    payload
-from compared
-where _hash is distinct from _hash_before
-order by number
+    incoming._is_deleted,
+    fresh._hash,
+    incoming.payload
+from incoming
+inner join fresh on incoming.number = fresh.number
 """
+
+
+def _weight(records: Sequence[Record]) -> int:
+    return sum(len(record.payload) for record in records)
+
+
+def _portions(pages: Iterable[Page]) -> Iterator[Page]:
+    """Cut each page heavier than one landing; its cursor and rejects come with its last part.
+
+    A part that is landed without its cursor comes again, and is then nothing new.
+    """
+    for page in pages:
+        start = size = 0
+        if _weight(page.records) > LANDING_BYTES:
+            for number, record in enumerate(page.records):
+                if start < number and size + len(record.payload) > LANDING_BYTES:
+                    yield replace(page, records=page.records[start:number], cursor=None, rejects=[])
+                    start, size = number, 0
+                size += len(record.payload)
+        yield replace(page, records=page.records[start:]) if start else page
 
 
 def _naive(moment: datetime | None) -> datetime | None:

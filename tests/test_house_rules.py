@@ -55,8 +55,6 @@ ROOMS = (
 # Public data whose licence keeps it out of this repository: read where it lies beside it.
 READS_DATA_OF_OTHERS = {
     "tests/e2e/test_olist.py",
-    "tests/flows/connectors/test_clearbit_recordings.py",
-    "tests/sandbox/test_clearbit.py",
     "tests/replay/recordings.py",
 }
 CLOCK = re.compile(

@@ -14,17 +14,16 @@ from flows.connectors.clearbit import Clearbit
 from flows.ledger import Ledger
 from flows.warehouse import Warehouse
 from sandbox.server import Server
-from tests.house import ROOT
+from tests.replay.recordings import folder, needs_recordings
 
-RECORDED = ROOT.parent / "shared" / "data" / "fixtures" / "clearbit"
 COMPANY = ("domain", "name", "category", "metrics")
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [needs_recordings, pytest.mark.timeout(180)]
 
 
 def recordings() -> list[tuple[str, str, dict[str, Any]]]:
     """Every recorded body as one of the two calls would bring it: file, kind, body."""
     found = []
-    for path in sorted(RECORDED.rglob("*.json")):
+    for path in sorted(folder("clearbit").rglob("*.json")):
         body = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(body, dict):
             found += [(path.name, "company", one) for one in body]
@@ -40,8 +39,6 @@ def recordings() -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def test_every_recorded_answer_is_kept_whole_and_read(tmp_path: Path) -> None:
-    if not RECORDED.is_dir():
-        pytest.skip("../shared/data is not here, so there is nothing recorded to play")
     found = recordings()
     assert {kind for _, kind, _ in found} == {"person", "company"}
     served: dict[str, dict[str, Any]] = {}
