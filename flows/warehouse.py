@@ -784,7 +784,10 @@ def _models_hash() -> str:
 
 def _policy_hash() -> str:
     content = hashlib.sha256()
-    for path in _files("seeds/policy/*", "models/policy/*", "tests/policy/*", "tests/generic/*"):
+    # Macros too: they are how a policy is read, and its examples are judged by them.
+    for path in _files(
+        "seeds/policy/*", "models/policy/*", "tests/policy/*", "tests/generic/*", "macros/*.sql"
+    ):
         content.update(path.name.encode() + path.read_bytes())
     return content.hexdigest()[:16]
 

@@ -567,6 +567,58 @@ BROKEN: tuple[tuple[str, str, str, str, str], ...] = (
         "routing_pages",
         "capitals",
     ),
+    (
+        "assert_policy_agrees_with_its_examples",
+        "update policy.scoring_rules set points = 5 where rule_id = 'started_trial'",
+        "definition_examples.csv",
+        "trial_in_dach",
+        "is lead by the policy (score 6: +20 company of 100 to 500 people",
+    ),
+    (
+        "assert_policy_agrees_with_its_examples",
+        "delete from policy.score_exceptions where exception_id = 'student'",
+        "definition_examples.csv",
+        "demo_by_student",
+        "is mql by the policy (score 5: whoever asks for a demo is called",
+    ),
+    (
+        "assert_policy_agrees_with_its_examples",
+        "update policy.sla_tiers set min_icp_score = 10 where tier_id = 'trial_icp'",
+        "definition_examples.csv",
+        "trial_from_icp_account",
+        "gets the tier standard by the policy",
+    ),
+    (
+        "assert_policy_agrees_with_its_examples",
+        "update policy.routing_rules set pool = 'inbound', country = 'ca' "
+        "where rule_id = 'enterprise_us'",
+        "definition_examples.csv",
+        "enterprise_that_reads",
+        "is routed by the rule inbound",
+    ),
+    (
+        "assert_policy_agrees_with_its_examples",
+        "update policy.seniorities set pattern = 'vice' where seniority_id = 'director'",
+        "definition_examples.csv",
+        "guide_by_director_in_software",
+        "has the seniority staff by seniorities.csv, but the example says director",
+    ),
+    (
+        "assert_policy_agrees_with_its_examples",
+        "update policy.definition_examples set touches = 'demo_requst:1' "
+        "where example_id = 'demo_by_student'",
+        "definition_examples.csv",
+        "demo_by_student",
+        'did "demo_requst:1", which is no touch type with a number',
+    ),
+    (
+        "assert_policy_agrees_with_its_examples",
+        "update policy.definition_examples set is_counter_example = true "
+        "where example_id = 'trial_in_dach'",
+        "definition_examples.csv",
+        "trial_in_dach",
+        "is a counter-example and expects mql",
+    ),
 )
 
 

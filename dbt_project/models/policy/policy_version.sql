@@ -1,4 +1,6 @@
 -- One row: the version of the policy in force, one hash over every policy row.
+-- Whoever decides reads it, so nothing is decided before the examples are judged.
+-- depends_on: {{ ref('definition_verdicts') }}
 select
     left(
         md5(
