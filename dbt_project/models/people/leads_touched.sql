@@ -106,6 +106,23 @@ with
         from {{ ref("stg_salesforce__contacts") }} as contacts
         inner join changed_people on contacts.record_key = changed_people.record_key
     ),
+    -- With an account come the domains below its own.
+    accounts_of_places as (
+        select accounts.account_key
+        from
+            (
+                select
+                    unnest(
+                        list_prepend(domain, {{ domains_above("domain") }})
+                    ) as domain
+                from places
+                where domain is not null
+            ) as hosts
+        inner join
+            {{ ref("accounts") }} as accounts
+            on hosts.domain = accounts.domain
+            and accounts.is_of_domain
+    ),
     new_opportunities as (
         select opportunity_id, account_id
         from {{ ref("stg_salesforce__opportunities") }}
@@ -129,6 +146,12 @@ with
             or account_id in (
                 select account_id
                 from {{ ref("stg_salesforce__contacts") }}
+                where _seq > {{ built("seq") }}
+            )
+            -- Its parent may be gone by now.
+            or parent_id in (
+                select account_id
+                from {{ ref("stg_salesforce__accounts") }}
                 where _seq > {{ built("seq") }}
             )
     ),
@@ -240,6 +263,12 @@ with
         inner join places on colleagues.company_domain = places.domain
         where colleagues.account_key is not null
         union
+        select colleagues.lead_key, 'person of the account' as cause
+        from profiles_before as colleagues
+        inner join
+            accounts_of_places
+            on colleagues.account_key = accounts_of_places.account_key
+        union
         select people.lead_key, 'opportunity' as cause
         from people
         inner join changed_roles on people.record_id = changed_roles.contact_id
@@ -263,6 +292,15 @@ with
         from profiles_before
         inner join
             changed_accounts on profiles_before.company_domain = changed_accounts.domain
+        union
+        select below.lead_key, 'account' as cause
+        from
+            (
+                select lead_key, unnest({{ domains_above("company_domain") }}) as domain
+                from profiles_before
+                where company_domain like '%.%.%'
+            ) as below
+        inner join changed_accounts on below.domain = changed_accounts.domain
         union
         select people.lead_key, 'enrichment' as cause
         from people
