@@ -2,11 +2,13 @@
 
 One home lives through three weeks: people arrive and reps work, records are merged, joined by an
 e-mail and parted again, a lead changes its company, a meeting that was planned takes place. Then
-a copy of it is built from nothing, at the same ``as_of``.
+a copy of it is built from nothing, at the same ``as_of``. Another copy lives through edits of the
+policy first, each of which touches only the leads it can say something else of.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from flows.warehouse import Warehouse
 from sandbox.clock import salesforce_time
 from sandbox.lumenfold import REPS
+from tests.e2e.edits import EVERY_CELL, Edited
 from tests.e2e.stage import OF_THE_RUN, Stage, differences, run_dbt, told
 
 NOW = datetime(2026, 3, 18, 15, 30, tzinfo=UTC)
@@ -109,3 +113,30 @@ def test_every_table_of_every_room_is_the_same_after_a_full_refresh(
     assert not found, told(found)
     # And building touches no fact.
     assert differences(stage.home, rebuilt, store="ledger.duckdb") == {}
+
+
+def test_one_scoring_row_touches_the_leads_it_can_affect_and_nothing_touches_nobody(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Warehouse(stage.copy(tmp_path / "edited")) as warehouse:
+        home = Edited(warehouse, NOW)
+        everybody = set(home.column("select lead_key from people.lead_profiles"))
+        idle = home.run()
+        assert not [cause for cause in idle if cause.startswith("policy")]
+
+        warehouse.execute("update policy.scoring_rules set reason = 'x' where rule_id = 'asked_for_demo'")
+        (attribute,) = home.column(
+            "select attribute from policy.scoring_rules where rule_id = 'asked_for_demo'"
+        )
+        asked = set(
+            home.column(f"select lead_key from people.lead_touches where touch_type = '{attribute}'")
+        )
+        touched = home.run()
+        assert touched["policy: scoring_rules"] == asked
+        assert 0 < len(asked) < len(everybody) / 2
+        assert set().union(*touched.values()) == asked.union(*idle.values())
+
+        # The reason of a pool is read by whoever reviews the policy, and by nobody else.
+        warehouse.execute("update policy.pools set reason = 'x'")
+        warehouse.execute("update policy.country_names set reason = 'x'")
+        assert set().union(*home.run().values()) == set().union(*idle.values())

@@ -59,6 +59,7 @@
         "country": "varchar",
         "region": "varchar",
         "company_domain": "varchar",
+        "account_key": "varchar",
         "trigger_url": "varchar",
         "trigger_asset": "varchar",
         "disposition": "varchar",
@@ -127,6 +128,7 @@ with
             profiles.country,
             profiles.region,
             profiles.company_domain,
+            accounts.domain as account_domain,
             lower(profiles.trigger_url) as trigger_url,
             lower(profiles.trigger_asset) as trigger_asset,
             profiles.disposition,
@@ -153,6 +155,9 @@ with
         left join
             {{ lifecycle_before }} as lifecycle
             on profiles.lead_key = lifecycle.lead_key
+        left join
+            {{ ref("accounts") }} as accounts
+            on profiles.account_key = accounts.account_key
         left join {{ ref("reps") }} as reps on lifecycle.owner_id = reps.user_id
         left join assigned on profiles.lead_key = assigned.lead_key
     )
@@ -180,8 +185,8 @@ inner join
         then leads.disposition = changed.disposition
         when 'named_accounts'
         then
-            leads.company_domain = changed.domain
-            or ends_with(leads.company_domain, '.' || changed.domain)
+            ends_with('.' || leads.company_domain, '.' || changed.domain)
+            or ends_with('.' || leads.account_domain, '.' || changed.domain)
         when 'personas'
         then regexp_matches(leads.job_title, coalesce(changed.pattern, ''))
         when 'products'

@@ -130,7 +130,7 @@ with
         union
         select accounts.account_key
         from {{ ref("accounts") }} as accounts
-        inner join moved on accounts.domain = moved.domain
+        inner join moved on ends_with('.' || moved.domain, '.' || accounts.domain)
     ),
     told as (
         select
