@@ -239,11 +239,5 @@
 
 {# The furthest moment calendars are unrolled to. #}
 {% macro clock_horizon() -%}
-    {{ as_of() }} + to_days(
-        (
-            select value::integer
-            from {{ ref("constants") }}
-            where constant_id = 'clock_horizon_days'
-        )
-    )
+    {{ as_of() }} + to_days({{ constant_number("clock_horizon_days") }}::integer)
 {%- endmacro %}

@@ -117,3 +117,61 @@
 {% macro salesforce_time(column) -%}
     strftime({{ column }}, '%Y-%m-%dT%H:%M:%S.000+0000')
 {%- endmacro %}
+
+
+{# A moment as somebody reads it who lives in a zone. #}
+{% macro local_time(moment, zone) -%}
+    strftime(
+        timezone(coalesce({{ zone }}, 'UTC'), timezone('UTC', {{ moment }})),
+        '%a %d %b %H:%M'
+    )
+{%- endmacro %}
+
+
+{#
+  How to reach out to a lead first, by first_contact_actions.csv. `leads` has lead_key,
+  trigger_type and has_opted_out; the answer is lead_key, first_channel, opening, mention.
+#}
+{% macro first_contacts(leads) %}
+    (
+        select
+            leads.lead_key,
+            -- Who does not want e-mail is called.
+            case
+                when coalesce(leads.has_opted_out, false) and actions.channel = 'e-mail'
+                then 'phone'
+                else actions.channel
+            end as first_channel,
+            actions.opening,
+            actions.mention
+        from {{ leads }} as leads
+        left join
+            {{ ref("first_contact_actions") }} as actions
+            on actions.trigger_type = case
+                when
+                    leads.trigger_type
+                    in (select trigger_type from {{ ref("first_contact_actions") }})
+                then leads.trigger_type
+                else 'default'
+            end
+    )
+{% endmacro %}
+
+
+{#
+  Address of a lead's record in the CRM: of the open lead, else of the contact, else what the
+  MAP gives. `identity` has to be in scope.
+#}
+{% macro record_address(lead_id, contact_id, map_address) -%}
+    coalesce(
+        identity.instance_url || '/lightning/r/Lead/' || {{ lead_id }} || '/view',
+        identity.instance_url || '/lightning/r/Contact/' || {{ contact_id }} || '/view',
+        {{ map_address }}
+    )
+{%- endmacro %}
+
+
+{# Text as Slack takes it: nothing in it becomes a mention, a call of a channel or a link. #}
+{% macro slack_text(column) -%}
+    replace(replace(replace({{ column }}, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')
+{%- endmacro %}

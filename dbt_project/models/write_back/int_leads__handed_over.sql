@@ -43,23 +43,11 @@ select
         or placed.owner_assigned_at + to_minutes(policy.wait_minutes) <= {{ as_of() }},
         false
     ) as is_to_create,
-    coalesce(
-        case
-            when placed.lead_id is not null
-            then
-                identity.instance_url
-                || '/lightning/r/Lead/'
-                || placed.lead_id
-                || '/view'
-            when placed.salesforce_contact_id is not null
-            then
-                identity.instance_url
-                || '/lightning/r/Contact/'
-                || placed.salesforce_contact_id
-                || '/view'
-        end,
-        placed.map_record_url
-    ) as record_url
+    {{
+        record_address(
+            "placed.lead_id", "placed.salesforce_contact_id", "placed.map_record_url"
+        )
+    }} as record_url
 from placed
 cross join identity
 left join policy on true

@@ -17,7 +17,7 @@ with
     ),
     users as (select * from {{ ref("stg_salesforce__users") }}),
     owners as (select * from {{ ref("stg_hubspot__owners") }} where not is_archived),
-    actions as (select * from {{ ref("first_contact_actions") }})
+    contacts as (select contacts.* from {{ first_contacts("leads") }} as contacts)
 select
     leads.*,
     profiles.first_name,
@@ -36,23 +36,12 @@ select
     case
         when not profiles.is_converted then profiles.salesforce_lead_id
     end as open_lead_id,
-    -- Who does not want e-mail is called.
-    case
-        when coalesce(leads.has_opted_out, false) and actions.channel = 'e-mail'
-        then 'phone'
-        else actions.channel
-    end as first_channel,
-    actions.opening,
-    actions.mention
+    contacts.first_channel,
+    contacts.opening,
+    contacts.mention
 from leads
 inner join profiles on leads.lead_key = profiles.lead_key
 inner join assignments on leads.lead_key = assignments.lead_key
 inner join users on leads.owner_id = users.user_id
 left join owners on users.email = owners.email
-left join
-    actions
-    on actions.trigger_type = case
-        when leads.trigger_type in (select trigger_type from actions)
-        then leads.trigger_type
-        else 'default'
-    end
+left join contacts on leads.lead_key = contacts.lead_key

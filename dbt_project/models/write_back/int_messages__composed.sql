@@ -1,4 +1,5 @@
--- One row per hand-over whose record stands in the CRM and whose rep was not told yet.
+-- One row per hand-over of this run whose record stands in the CRM: the message to its
+-- owner, line by line.
 {{ config(access="private") }}
 with
     leads as (
@@ -10,30 +11,6 @@ with
         union
         select _lead_key
         from {{ ref("sync_salesforce__task") }}
-    ),
-    last_receipts as (
-        select
-            target,
-            row_key,
-            arg_max(status, receipt_seq) as status,
-            arg_max(reason, receipt_seq) as reason
-        from {{ source("ops", "receipts") }}
-        where target in ('slack.message', 'smtp.message')
-        group by target, row_key
-    ),
-    -- Sent, or perhaps sent: not composed again. What was refused may be tried again.
-    told as (
-        select row_key
-        from last_receipts
-        where status in ('accepted', 'unknown', 'intent')
-    ),
-    without_slack as (
-        select row_key
-        from last_receipts
-        where
-            target = 'slack.message'
-            and status = 'rejected'
-            and reason = 'users_not_found'
     ),
     worded as (
         select
@@ -78,9 +55,7 @@ with
             || leads.mention
             || '.' as action_line
         from leads
-        where
-            leads.lead_key not in (select _lead_key from unwritten)
-            and leads.assignment_key not in (select row_key from told)
+        where leads.lead_key not in (select _lead_key from unwritten)
     )
 select
     message_key,
@@ -102,7 +77,6 @@ select
     routing_rule,
     email,
     phone,
-    message_key in (select row_key from without_slack) as is_without_slack,
     concat_ws(
         chr(10),
         who_name || ' is yours: ' || trigger_line,

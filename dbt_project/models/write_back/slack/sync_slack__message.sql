@@ -1,5 +1,10 @@
--- One row per message to a rep on Slack: who, why now, what else, and what to do first.
+-- One row per message to somebody in sales on Slack: of a hand-over who, why now, what
+-- else and what to do first; of anything else its text.
 {%- set words = [
+    "title",
+    "message_text",
+] %}
+{%- set lines = [
     "who_name",
     "who_line",
     "trigger_line",
@@ -12,115 +17,168 @@
     "missing_line",
     "due_line",
     "routing_rule",
-    "message_text",
 ] %}
 with
     messages as (
-        select * from {{ ref("int_messages__composed") }} where not is_without_slack
+        select * from {{ ref("int_messages__addressed") }} where not is_without_slack
     ),
+    handovers as (select * from {{ ref("int_messages__composed") }}),
     -- Text of a lead must not become a mention, a channel call or a link of its own.
     escaped as (
         select
-            message_key,
-            lead_key,
-            owner_email,
-            record_url,
+            messages.message_key,
+            messages.lead_key,
+            messages.user_email,
+            messages.kind,
+            messages.record_url,
             {%- for column in words %}
-                replace(
-                    replace(replace({{ column }}, '&', '&amp;'), '<', '&lt;'),
-                    '>',
-                    '&gt;'
-                ) as {{ column }}{{ "," if not loop.last }}
+                {{ slack_text("messages." ~ column) }} as {{ column }},
+            {%- endfor %}
+            {%- for column in lines %}
+                {{ slack_text("handovers." ~ column) }}
+                as {{ column }}{{ "," if not loop.last }}
             {%- endfor %}
         from messages
+        left join handovers on messages.message_key = handovers.message_key
+    ),
+    laid_out as (
+        select
+            *,
+            case
+                when kind = 'handover'
+                then
+                    [
+                        {
+                            'type':'header',
+                            'text': {
+                                'type':'plain_text',
+                                'text':left('New lead: ' || who_name, 150)
+                            }
+                        }::json,
+                        {
+                            'type':'section',
+                            'fields':[
+                                {
+                                    'type':'mrkdwn',
+                                    'text':left('*Who*' || chr(10) || who_line, 2000)
+                                },
+                                {
+                                    'type':'mrkdwn',
+                                    'text':left(
+                                        '*Why now*'
+                                        || chr(10)
+                                        || trigger_line
+                                        || ', '
+                                        || trigger_when,
+                                        2000
+                                    )
+                                },
+                                {
+                                    'type':'mrkdwn',
+                                    'text':left(
+                                        '*What else*' || chr(10) || else_line, 2000
+                                    )
+                                },
+                                {
+                                    'type':'mrkdwn',
+                                    'text':left(
+                                        '*Read last*' || chr(10) || contents_line, 2000
+                                    )
+                                },
+                                {
+                                    'type':'mrkdwn',
+                                    'text':left(
+                                        '*Before*' || chr(10) || previous_interactions,
+                                        2000
+                                    )
+                                },
+                                {
+                                    'type':'mrkdwn',
+                                    'text':left(
+                                        '*Score*' || chr(10) || score_line, 2000
+                                    )
+                                }
+                            ]
+                        }::json,
+                        {
+                            'type':'section',
+                            'text': {
+                                'type':'mrkdwn',
+                                'text':left(
+                                    '*First:* '
+                                    || action_line
+                                    || chr(10)
+                                    || '*Due:* '
+                                    || due_line
+                                    || coalesce(
+                                        chr(10) || '*Missing:* ' || missing_line, ''
+                                    ),
+                                    3000
+                                )
+                            }
+                        }::json,
+                        {
+                            'type':'actions',
+                            'elements':[
+                                {
+                                    'type':'button',
+                                    'action_id':'open_record',
+                                    'text': {
+                                        'type':'plain_text', 'text':'Open the record'
+                                    },
+                                    'url':record_url
+                                }
+                            ]
+                        }::json,
+                        {
+                            'type':'context',
+                            'elements':[
+                                {
+                                    'type':'mrkdwn',
+                                    'text':'Routed by rule '
+                                    || coalesce(routing_rule, 'none')
+                                }
+                            ]
+                        }::json
+                    ]
+                else
+                    [
+                        {
+                            'type':'header',
+                            'text': {'type':'plain_text', 'text':left(title, 150)}
+                        }::json,
+                        {
+                            'type':'section',
+                            'text': {'type':'mrkdwn', 'text':left(message_text, 3000)}
+                        }::json,
+                        case
+                            when record_url is not null
+                            then
+                                {
+                                    'type':'actions',
+                                    'elements':[
+                                        {
+                                            'type':'button',
+                                            'action_id':'open_record',
+                                            'text': {
+                                                'type':'plain_text',
+                                                'text':'Open the record'
+                                            },
+                                            'url':record_url
+                                        }
+                                    ]
+                                }::json
+                        end
+                    ]
+            end as laid
+        from escaped
     )
 select
     message_key,
-    owner_email as user_email,
+    user_email,
     left(message_text, 3900) as text,
-    to_json(
-        [
-            {
-                'type':'header',
-                'text': {
-                    'type':'plain_text', 'text':left('New lead: ' || who_name, 150)
-                }
-            }::json,
-            {
-                'type':'section',
-                'fields':[
-                    {
-                        'type':'mrkdwn',
-                        'text':left('*Who*' || chr(10) || who_line, 2000)
-                    },
-                    {
-                        'type':'mrkdwn',
-                        'text':left(
-                            '*Why now*'
-                            || chr(10)
-                            || trigger_line
-                            || ', '
-                            || trigger_when,
-                            2000
-                        )
-                    },
-                    {
-                        'type':'mrkdwn',
-                        'text':left('*What else*' || chr(10) || else_line, 2000)
-                    },
-                    {
-                        'type':'mrkdwn',
-                        'text':left('*Read last*' || chr(10) || contents_line, 2000)
-                    },
-                    {
-                        'type':'mrkdwn',
-                        'text':left(
-                            '*Before*' || chr(10) || previous_interactions, 2000
-                        )
-                    },
-                    {
-                        'type':'mrkdwn',
-                        'text':left('*Score*' || chr(10) || score_line, 2000)
-                    }
-                ]
-            }::json,
-            {
-                'type':'section',
-                'text': {
-                    'type':'mrkdwn',
-                    'text':left(
-                        '*First:* '
-                        || action_line
-                        || chr(10)
-                        || '*Due:* '
-                        || due_line
-                        || coalesce(chr(10) || '*Missing:* ' || missing_line, ''),
-                        3000
-                    )
-                }
-            }::json,
-            {
-                'type':'actions',
-                'elements':[
-                    {
-                        'type':'button',
-                        'action_id':'open_record',
-                        'text': {'type':'plain_text', 'text':'Open the record'},
-                        'url':record_url
-                    }
-                ]
-            }::json,
-            {
-                'type':'context',
-                'elements':[
-                    {
-                        'type':'mrkdwn',
-                        'text':'Routed by rule ' || coalesce(routing_rule, 'none')
-                    }
-                ]
-            }::json
-        ]
-    )::varchar as blocks,
+    to_json(list_filter(laid, lambda block:block is not null))::varchar as blocks,
     lead_key as _lead_key,
+    kind as _kind,
     json_object() as _before
-from escaped
+from laid_out
