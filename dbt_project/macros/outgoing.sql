@@ -4,7 +4,8 @@
 
   What it holds is the staged value or our own newer accepted receipt, whichever is later. A staged
   value that is neither what we sent nor what was there before is a person's edit; it stays where
-  field_ownership says so. Expects relations `wanted` (row_key, lead_key and a column per field),
+  field_ownership says so. A field may name a column of `wanted` as `known`: the value a person
+  gave it that was taken into account since, and is no edit any more. Expects relations `wanted` (row_key, lead_key and a column per field),
   `staged` (row_key, _extracted_at and a column per field) to be in scope.
 #}
 {% macro outgoing_fields(system, object, fields) %}
@@ -58,6 +59,10 @@
                     is distinct from sent_before."sent {{ name }}"
                     and staged."{{ name }}"
                     is distinct from sent_before."before {{ name }}"
+                    {%- if field.known %}
+                        and staged."{{ name }}"
+                        is distinct from wanted."{{ field.known }}"
+                    {%- endif %}
                     and '{{ name }}' in (select field from owned_by_people),
                     false
                 ) as "is edited {{ name }}",

@@ -206,7 +206,12 @@ with
         having arg_max(status, receipt_seq) <> 'accepted'
         union
         select lead_key
-        from {{ recorded("assignments") }}
+        from
+            (
+                select lead_key, arg_max(assignment_key, as_of) as assignment_key
+                from {{ recorded("assignments") }}
+                group by lead_key
+            )
         where
             assignment_key not in (
                 select row_key
@@ -321,6 +326,14 @@ with
         select facts_before.lead_key, 'company' as cause
         from {{ facts_before }} as facts_before
         inner join new_companies on facts_before.evidence_key = new_companies.record_key
+        union
+        -- Who left keeps no lead.
+        select assignments.lead_key, 'owner left' as cause
+        from {{ recorded("assignments") }} as assignments
+        inner join
+            {{ ref("stg_salesforce__users") }} as users
+            on assignments.owner_id = users.user_id
+        where not users.is_active and users._seq > {{ built("seq") }}
         union
         select lead_key, 'ledger' as cause
         from ledger_rows

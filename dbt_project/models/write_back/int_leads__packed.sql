@@ -16,6 +16,7 @@ with
         qualify row_number() over (partition by lead_key order by as_of desc) = 1
     ),
     users as (select * from {{ ref("stg_salesforce__users") }}),
+    reroutes as (select * from {{ ref("reroute_rules") }}),
     owners as (select * from {{ ref("stg_hubspot__owners") }} where not is_archived),
     contacts as (select contacts.* from {{ first_contacts("leads") }} as contacts)
 select
@@ -29,6 +30,11 @@ select
     profiles.previous_interactions,
     profiles.is_converted,
     assignments.assignment_key,
+    assignments.previous_owner_id,
+    coalesce(
+        previous_users.full_name, assignments.previous_owner_id
+    ) as previous_owner_name,
+    reroutes.reason as reroute_reason,
     users.full_name as owner_name,
     users.email as owner_email,
     users.time_zone as owner_time_zone,
@@ -43,5 +49,8 @@ from leads
 inner join profiles on leads.lead_key = profiles.lead_key
 inner join assignments on leads.lead_key = assignments.lead_key
 inner join users on leads.owner_id = users.user_id
+left join
+    users as previous_users on assignments.previous_owner_id = previous_users.user_id
+left join reroutes on assignments.cause = reroutes.cause
 left join owners on users.email = owners.email
 left join contacts on leads.lead_key = contacts.lead_key

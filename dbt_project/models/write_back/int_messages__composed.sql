@@ -80,6 +80,11 @@ select
     concat_ws(
         chr(10),
         who_name || ' is yours: ' || trigger_line,
+        'Had it before: '
+        || previous_owner_name
+        || '. Yours now: '
+        || reroute_reason
+        || '.',
         'Who: '
         || who_line
         || coalesce(', ' || email, '')

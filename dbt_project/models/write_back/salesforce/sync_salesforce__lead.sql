@@ -2,7 +2,7 @@
 -- CRM.
 {%- set fields = [
     {"name": "baton_lead_key__c"},
-    {"name": "OwnerId"},
+    {"name": "OwnerId", "known": "previous_owner_id"},
     {"name": "baton_score__c", "type": "integer"},
     {"name": "baton_score_reasons__c"},
     {"name": "baton_trigger__c"},
@@ -33,6 +33,7 @@ with
             lead_key,
             external_key as "baton_lead_key__c",
             owner_id as "OwnerId",
+            previous_owner_id,
             icp_score::varchar as "baton_score__c",
             left(score_reasons, 30000) as "baton_score_reasons__c",
             left(
