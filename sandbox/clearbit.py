@@ -186,6 +186,9 @@ class Lookups:
         person, company = self.facts.person(email), self.facts.company(domain_of(email))
         if QUEUED <= share < NO_PERSON:
             person = None
+            if company and company["emailProvider"]:
+                # Who provides a mailbox is no answer to who is behind it.
+                company = None
         elif NO_PERSON <= share < NO_COMPANY:
             company = None
         return {"person": person, "company": company}

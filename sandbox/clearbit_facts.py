@@ -112,7 +112,7 @@ class Facts:
         if lookup in self._golden or domain_of(lookup) in self._golden:
             return False
         if kind == "company":
-            return lookup in self._companies and lookup not in MAIL_HOSTS
+            return lookup in self._companies or lookup in MAIL_HOSTS
         return lookup in self._people
 
     def person(self, email: str) -> dict[str, Any] | None:
@@ -160,10 +160,13 @@ class Facts:
         }
 
     def company(self, domain: str) -> dict[str, Any] | None:
-        """Return the company behind a domain, as Clearbit shows one."""
+        """Return the company behind a domain, as Clearbit shows one.
+
+        Behind a mail host it is the provider: a company like others but for ``emailProvider``.
+        """
         self._read()
-        held = self._companies.get(domain)
-        if held is None or domain in MAIL_HOSTS or domain in self._golden:
+        held = {} if domain in MAIL_HOSTS else self._companies.get(domain)
+        if held is None or domain in self._golden:
             return None
         name = held.get("name") or domain.partition(".")[0].title()
         industry = held.get("industry") or INDUSTRIES[number(f"i/{domain}") % len(INDUSTRIES)][0]
@@ -199,7 +202,7 @@ class Facts:
             "geo": _place(self._country(domain, held)),
             "logo": None,
             **_company_networks(),
-            "emailProvider": False,
+            "emailProvider": domain in MAIL_HOSTS,
             "type": "nonprofit" if code is None else "private",
             "ticker": None,
             "identifiers": {"usEIN": None},
@@ -219,6 +222,9 @@ class Facts:
         person = found.get("person") if kind == "combined" else found if kind == "person" else None
         company = found.get("company") if kind == "combined" else None
         company = found if kind == "company" else company
+        if company and company["emailProvider"]:
+            # It is nobody's company, so nobody's is known by it.
+            company = None
         domain = lookup if kind == "company" else domain_of(lookup)
         themselves = self.world.truth.by_email.get(lookup)
         if person and themselves:

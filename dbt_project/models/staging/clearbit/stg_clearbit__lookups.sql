@@ -27,6 +27,17 @@ with
             case when kind = 'person' then body -> '$.company' else body end as company
         from last_rows
     ),
+    -- Gmail is where somebody has a mailbox, and nobody's company.
+    believed as (
+        select
+            * replace (
+                case
+                    when try_cast(company ->> '$.emailProvider' as boolean) is not true
+                    then company
+                end as company
+            )
+        from halves
+    ),
     renamed as (
         select
             'clearbit:' || kind || ':' || lookup as lookup_key,
@@ -37,8 +48,12 @@ with
             case
                 when kind = 'company' then lookup else split_part(lookup, '@', 2)
             end as domain,
-            json_type(person) = 'OBJECT' as has_person,
-            json_type(company) = 'OBJECT' as has_company,
+            coalesce(json_type(person) = 'OBJECT', false) as has_person,
+            -- Whoever has a private mailbox may have an employer; the mailbox's domain
+            -- has none.
+            coalesce(json_type(company) = 'OBJECT', false)
+            and try_cast(person ->> '$.emailProvider' as boolean)
+            is not true as has_company,
             {{ clean_text("person ->> '$.name.fullName'") }} as full_name,
             {{ clean_text("person ->> '$.employment.title'") }} as job_title,
             {{ clean_text("person ->> '$.employment.seniority'") }} as seniority,
@@ -79,7 +94,7 @@ with
             ) as technology_stack,
             asked_at,
             retrieved_at
-        from halves
+        from believed
     )
 select *
 from renamed
