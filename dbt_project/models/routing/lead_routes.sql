@@ -6,12 +6,6 @@ with
     leads as (select * from {{ ref("int_leads__to_decide") }} {{ where_touched() }}),
     owners as (select * from {{ ref("int_leads__owners_named") }}),
     tiers as (select * from {{ ref("sla_tiers") }}),
-    handed_over as (
-        select lead_key, count(*)::integer as times
-        from {{ recorded("decisions") }}
-        where decision = 'mql' and as_of < {{ as_of() }}
-        group by lead_key
-    ),
     -- Whom the policy gives a lead to by name is asked no rule.
     ruled_leads as (
         select *
@@ -40,7 +34,9 @@ select
     -- A lead that was given back and came again is handed over once more.
     leads.lead_key
     || ':mql'
-    || coalesce(':' || (handed_over.times + 1), '') as decision_key,
+    || case
+        when leads.handover_number > 0 then ':' || (leads.handover_number + 1) else ''
+    end as decision_key,
     leads.account_key,
     leads.language,
     leads.cause,
@@ -66,7 +62,6 @@ select
     -- The promise made at the hand-over stays, as long as the policy still knows it.
     coalesce(kept.tier_id, tiered.sla_tier) as sla_tier
 from leads
-left join handed_over on leads.lead_key = handed_over.lead_key
 left join ruled on leads.lead_key = ruled.lead_key
 left join tiered on leads.lead_key = tiered.lead_key
 left join tiers as kept on leads.previous_tier = kept.tier_id

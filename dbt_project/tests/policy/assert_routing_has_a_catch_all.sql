@@ -1,5 +1,21 @@
 -- A lead that no rule matches would be ready and never given to anybody. The last
 -- rule has no condition and a pool, so that every lead ends with a person.
+{%- set conditions = [
+    "owner_from",
+    "country",
+    "region",
+    "territory",
+    "segment",
+    "industry",
+    "min_icp_score",
+    "max_icp_score",
+    "min_employees",
+    "max_employees",
+    "persona",
+    "product",
+    "role",
+    "trigger_type",
+] %}
 select
     'routing_rules.csv' as file,
     coalesce(arg_max(rule_id, priority), '(no row)') as row_id,
@@ -10,13 +26,7 @@ from {{ ref("routing_rules") }}
 having
     not coalesce(
         arg_max(
-            owner_from is null
-            and country is null
-            and region is null
-            and industry is null
-            and min_icp_score is null
-            and min_employees is null
-            and trigger_type is null
+            coalesce({{ conditions | join("::varchar, ") }}::varchar) is null
             and pool is not null,
             priority
         ),
