@@ -1,6 +1,6 @@
 -- One row per rep of the policy: the CRM user behind it, whether it can take leads at
 -- all, and whether it is here.
-{{ config(materialized="view") }}
+{{ config(materialized="view", access="protected") }}
 with
     reps as (select * from {{ ref("reps") }}),
     users as (select * from {{ ref("stg_salesforce__users") }}),
