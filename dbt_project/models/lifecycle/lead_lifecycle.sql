@@ -6,6 +6,14 @@ with
     scores as (select * from {{ ref("lead_scores") }}),
     staged as (select * from {{ ref("int_leads__staged") }}),
     owned as (select * from {{ ref("int_leads__owned") }}),
+    cold as (select * from {{ ref("int_leads__cold") }}),
+    -- Turned down without a reason: nothing can be learned from it until the rep says
+    -- why.
+    needing_a_reason as (
+        select disposition
+        from {{ ref("dispositions") }}
+        where needs_reason and {{ constant("disqualified_needs_reason") }} = 'true'
+    ),
     checks as (
         select
             lead_key,
@@ -40,6 +48,18 @@ select
     profiles.lead_status,
     profiles.disposition,
     profiles.disposition_reason,
+    case
+        when
+            needing_a_reason.disposition is not null
+            and profiles.disposition_reason is null
+        then 'disposition_reason'
+    end as disposition_gap,
+    case
+        when
+            needing_a_reason.disposition is not null
+            and profiles.disposition_reason is null
+        then coalesce(owned.owner_id, profiles.current_owner_id)
+    end as disposition_gap_owner_id,
     scores.icp_score,
     scores.fit_points,
     scores.intent_points,
@@ -59,6 +79,10 @@ select
     staged.opportunity_at,
     staged.customer_at,
     staged.stage_flags,
+    cold.cold_at,
+    cold.reengagement_rule,
+    cold.reengagement_owner_id,
+    cold.reengage_at,
     owned.decision,
     owned.decision_reason,
     -- An adopted lead has the owner the CRM gave it.
@@ -98,5 +122,7 @@ from profiles
 inner join scores on profiles.lead_key = scores.lead_key
 inner join staged on profiles.lead_key = staged.lead_key
 left join owned on profiles.lead_key = owned.lead_key
+left join cold on profiles.lead_key = cold.lead_key
+left join needing_a_reason on profiles.disposition = needing_a_reason.disposition
 left join checks on profiles.lead_key = checks.lead_key
 left join visible on profiles.lead_key = visible.lead_key

@@ -54,3 +54,29 @@ where
     contacts.lifecycle_stage is not null
     and contacts.lifecycle_stage not in ('subscriber', 'evangelist', 'other')
     and stages.lifecycle_stage is null
+union all
+select
+    leads.record_key,
+    'lead status unknown to the policy, read as open: ' || leads.status
+from {{ ref("stg_salesforce__leads") }} as leads
+left join
+    {{ ref("lead_statuses") }} as statuses
+    on statuses.system = 'salesforce'
+    and lower(trim(leads.status)) = statuses.vendor_status
+where
+    not leads.is_deleted
+    and nullif(trim(leads.status), '') is not null
+    and statuses.status_id is null
+union all
+select
+    contacts.record_key,
+    'lead status unknown to the policy, read as open: ' || contacts.lead_status
+from {{ ref("stg_hubspot__contacts") }} as contacts
+left join
+    {{ ref("lead_statuses") }} as statuses
+    on statuses.system = 'hubspot'
+    and lower(trim(contacts.lead_status)) = statuses.vendor_status
+where
+    not contacts.is_deleted
+    and nullif(trim(contacts.lead_status), '') is not null
+    and statuses.status_id is null
