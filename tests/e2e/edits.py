@@ -88,19 +88,22 @@ class Edited:
         )
         return f"{table}.{column}: {to} says what {of} does"
 
-    def run(self) -> dict[str, set[str]]:
-        """Build what the edits touch; returns the leads by the cause that touched them."""
-        ledger = Ledger(self.warehouse)
+    def find(self) -> dict[str, set[str]]:
+        """Begin a run and find whom it touches; returns the leads by the cause."""
+        self.ledger = Ledger(self.warehouse)
         self.warehouse.dbt("run", "--select", "policy_version")
-        ledger.begin(self.now, None)
-        ledger.keep_policy(transform.policy_tables())
+        self.ledger.begin(self.now, None)
+        self.ledger.keep_policy(transform.policy_tables())
         transform.find_touched(self.warehouse)
         touched: dict[str, set[str]] = {}
         for row in self.warehouse.rows("select lead_key, cause from people.leads_touched"):
             for cause in row["cause"].split(", "):
                 touched.setdefault(cause, set()).add(row["lead_key"])
+        return touched
+
+    def build(self) -> None:
+        """Build the rooms for those, and end the run."""
         transform.build_facts(self.warehouse)
         transform.build_proposals(self.warehouse)
         transform.build_published(self.warehouse)
-        self.warehouse.mark_built(ledger.run_id, ledger.as_of, "")
-        return touched
+        self.warehouse.mark_built(self.ledger.run_id, self.ledger.as_of, "")

@@ -34,6 +34,8 @@ STORES = ("warehouse.duckdb", "ledger.duckdb")
 OF_THE_RUN = (
     "people.leads_touched",
     "people.int_people__affected",
+    "people.int_touched__by_policy",
+    "people.int_touched__by_policy_on_evidence",
     "write_back.int_leads__packed",
     "people.enrichment_candidates",
 )
