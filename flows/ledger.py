@@ -398,6 +398,21 @@ class Ledger:
             self._warehouse.execute("rollback")
             raise
 
+    def hand_over_accounts(self, handovers: Sequence[dict[str, Any]]) -> int:
+        """Record accounts handed over as buying groups; returns how many are new.
+
+        Second run: none, an account is handed over once.
+        """
+        known = {
+            row["handover_key"]
+            for row in self._warehouse.rows("select handover_key from ledger.ops.account_handovers")
+        }
+        stamp = {"recorded_at": _clock()}
+        return self._append(
+            "ops.account_handovers",
+            [{**row, **stamp} for row in handovers if row["handover_key"] not in known],
+        )
+
     def keep_policy(self, tables: Sequence[str]) -> None:
         """Keep the rows of a policy version the first time it is in force."""
         version = self._warehouse.value("select policy_version from policy.policy_version")

@@ -40,6 +40,7 @@ from flows.steps import (  # noqa: E402
     describe,
     enrich,
     extract,
+    group,
     record,
     transform,
     write_back,
@@ -67,6 +68,7 @@ class Summary:
     adopted: int = 0
     mql: int = 0
     assigned: int = 0
+    accounts: int = 0
     owners: dict[str, int] = field(default_factory=dict)
     waiting: int = 0
     rerouted: int = 0
@@ -226,6 +228,7 @@ async def _decide(
         summary.assigned, summary.waiting = len(recorded.owners), recorded.waiting
         summary.owners, summary.handed_over = recorded.by_owner, list(recorded.owners)
         summary.rerouted, summary.caught = len(recorded.rerouted), recorded.caught
+        summary.accounts = await do("buying groups", group.record_groups, warehouse, ledger)
     with clock("published"):
         await do("lifecycle", transform.build_published, warehouse)
     with clock("tests"):

@@ -2,7 +2,8 @@
   The one way a table is kept up to date here. Every touched key is deleted and what the query
   returns for it is inserted, so a key that returns nothing is gone and incremental equals full
   refresh. `touched` says whose keys: the run's leads (default), the rows this query returned
-  (staging), or the records whose person may have changed.
+  (staging), or those of another model, such as the records whose person may have changed; the
+  model of another room than people is named with its room.
 
   It takes the place of the adapter's materialization because that one asks the catalogue for the
   columns of both tables each time, which costs more than the rows of a sync. A column that comes
@@ -49,8 +50,9 @@
     {%- set rows = "temp.main." ~ target_relation.identifier ~ "__rows" -%}
     {%- if touched == "self" -%} {%- set keys = rows -%}
     {%- else -%}
+        {%- set room, model_name = (["people"] + touched.split("."))[-2:] -%}
         {%- set keys = api.Relation.create(
-            database=target.database, schema="people", identifier=touched
+            database=target.database, schema=room, identifier=model_name
         ) -%}
     {%- endif -%}
     create or replace temp table {{ rows.split(".")[-1] }} as {{ sql }};

@@ -36,6 +36,7 @@ OF_THE_RUN = (
     "people.int_people__affected",
     "people.int_touched__by_policy",
     "people.int_touched__by_policy_on_evidence",
+    "scoring.int_accounts__touched",
     "write_back.int_leads__packed",
     "people.enrichment_candidates",
 )

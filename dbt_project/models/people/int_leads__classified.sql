@@ -28,49 +28,10 @@ with
     -- Each distinct title, wish, country and host is matched once, however many leads
     -- share it.
     titles as (select distinct job_title from facts where job_title is not null),
-    personas as (
-        select titles.job_title, personas.persona, personas.buying_role
-        from titles
-        inner join
-            {{ ref("personas") }} as personas
-            on regexp_matches(titles.job_title, personas.pattern)
-        qualify
-            row_number() over (partition by titles.job_title order by personas.priority)
-            = 1
-    ),
-    seniorities as (
-        select titles.job_title, seniorities.seniority
-        from titles
-        inner join
-            {{ ref("seniorities") }} as seniorities
-            on regexp_matches(titles.job_title, coalesce(seniorities.pattern, ''))
-        qualify
-            row_number() over (
-                partition by titles.job_title order by seniorities.priority
-            )
-            = 1
-    ),
-    products as (
-        select distinct_wishes.asset, distinct_wishes.url, products.product
-        from (select distinct asset, url from wishes) as distinct_wishes
-        inner join
-            {{ ref("products") }} as products
-            on contains(
-                case
-                    products.match_on
-                    when 'url'
-                    then distinct_wishes.url
-                    else distinct_wishes.asset
-                end,
-                coalesce(products.pattern, '')
-            )
-        qualify
-            row_number() over (
-                partition by distinct_wishes.asset, distinct_wishes.url
-                order by products.priority
-            )
-            = 1
-    ),
+    asked as (select distinct asset, url from wishes),
+    personas as ({{ personas_of("titles") }}),
+    seniorities as ({{ seniorities_of("titles") }}),
+    products as ({{ products_of("asked") }}),
     regions as (
         select country, min(region) as region
         from {{ ref("country_names") }}
@@ -82,19 +43,7 @@ with
         left join facts on leads.lead_key = facts.lead_key
         left join regions on facts.country = regions.country
     ),
-    territories as (
-        select places.country, territories.territory
-        from places
-        inner join
-            {{ ref("territories") }} as territories
-            on (territories.country is null or territories.country = places.country)
-            and (territories.region is null or territories.region = places.region)
-        qualify
-            row_number() over (
-                partition by places.country order by territories.priority
-            )
-            = 1
-    ),
+    territories as ({{ territories_of("places") }}),
     -- By the domain of the person, else by that of its account; the nearest name wins.
     hosts as (
         select leads.lead_key, leads.company_domain as host, 1 as belief

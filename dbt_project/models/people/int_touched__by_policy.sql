@@ -17,8 +17,6 @@
 ] %}
 {#- Who waits for an owner is looked at in every run, and views need no touching. -#}
 {%- set nobodys = [
-    "buying_group_rules",
-    "buying_roles",
     "definition_examples",
     "enrichment_fields",
     "first_contact_actions",
@@ -54,6 +52,7 @@
     "lead_profiles",
     {
         "lead_key": "varchar",
+        "account_key": "varchar",
         "job_title": "varchar",
         "employee_count": "bigint",
         "country": "varchar",
@@ -123,6 +122,7 @@ with
     leads as (
         select
             profiles.lead_key,
+            profiles.account_key,
             lower(coalesce(profiles.job_title, '')) as job_title,
             profiles.employee_count,
             profiles.country,
@@ -168,6 +168,10 @@ inner join
     on case
         changed.policy_table
         -- What is known of somebody.
+        when 'buying_group_rules'
+        then leads.account_key is not null
+        when 'buying_roles'
+        then leads.account_key is not null
         when 'channels'
         then
             (changed.source is null or leads.source = changed.source)

@@ -14,6 +14,9 @@ with
         union all
         select message_key, lead_key, user_email, kind, title, message_text, record_url
         from {{ ref("int_messages__clocks") }}
+        union all
+        select message_key, lead_key, user_email, kind, title, message_text, record_url
+        from {{ ref("int_messages__account_handovers") }}
     ),
     last_receipts as (
         select
