@@ -818,6 +818,42 @@ BROKEN: tuple[tuple[str, str, str, str, str], ...] = (
         "trial_in_dach",
         "is a counter-example and expects mql",
     ),
+    (
+        "assert_buying_groups_can_be_judged",
+        "update policy.buying_group_rules set segment = 'smb' where rule_id = 'anywhere'",
+        "buying_group_rules.csv",
+        "anywhere",
+        "does not take every account",
+    ),
+    (
+        "assert_buying_groups_can_be_judged",
+        "update policy.buying_group_rules set segment = 'giant' where rule_id = 'enterprise'",
+        "buying_group_rules.csv",
+        "enterprise",
+        "the segment giant",
+    ),
+    (
+        "assert_buying_groups_can_be_judged",
+        "update policy.buying_group_rules set min_coverage_percent = 150 "
+        "where rule_id = 'enterprise'",
+        "buying_group_rules.csv",
+        "enterprise",
+        "150 percent",
+    ),
+    (
+        "assert_buying_groups_can_be_judged",
+        "update policy.buying_roles set is_required = false",
+        "buying_roles.csv",
+        "(no row)",
+        "every account is covered",
+    ),
+    (
+        "assert_buying_groups_can_be_judged",
+        "update policy.personas set buying_role = 'champoin' where persona_id = 'operations'",
+        "personas.csv",
+        "operations",
+        "the role champoin",
+    ),
 )
 
 

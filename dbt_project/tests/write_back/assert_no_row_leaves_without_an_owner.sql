@@ -1,6 +1,7 @@
 -- A lead written without an owner lies in the CRM's default queue, where nobody looks;
 -- a row listed twice is sent twice. Whatever is about to leave has a key of its own and
--- belongs to a lead handed over to a user of the CRM. One test, because each of these
+-- belongs to a lead, or an account, handed over to a user of the CRM. One test,
+-- because each of these
 -- views is worked out anew by whoever reads it.
 {{ config(tags=["gate"]) }}
 with
@@ -24,15 +25,27 @@ with
         from {{ ref("sync_smtp__message") }}
     ),
     leads as (select lead_key, owner_id, decision from {{ ref("lead_lifecycle") }}),
-    users as (select user_id from {{ ref("stg_salesforce__users") }})
-select leaving.sync_table, leaving.row_key, leaving._lead_key
-from leaving
-left join leads on leaving._lead_key = leads.lead_key
-where
-    leads.decision is distinct from 'mql'
-    or leads.owner_id is null
-    or leads.owner_id not in (select user_id from users)
-    or leaving.row_key is null
+    accounts as (
+        select 'account:' || handover_key as row_key, owner_id
+        from {{ source("ops", "account_handovers") }}
+    ),
+    users as (select user_id from {{ ref("stg_salesforce__users") }}),
+    owned as (
+        select
+            leaving.*,
+            case
+                when accounts.row_key is not null
+                then accounts.owner_id
+                when leads.decision = 'mql'
+                then leads.owner_id
+            end as owner_id
+        from leaving
+        left join leads on leaving._lead_key = leads.lead_key
+        left join accounts on leaving.row_key = accounts.row_key
+    )
+select sync_table, row_key, _lead_key
+from owned
+where owner_id is null or owner_id not in (select user_id from users) or row_key is null
 union all
 select sync_table, row_key, min(_lead_key)
 from leaving
