@@ -62,6 +62,7 @@
         "trigger_url": "varchar",
         "trigger_asset": "varchar",
         "disposition": "varchar",
+        "current_owner_id": "varchar",
     },
 ) %}
 {%- set described_before = previous(
@@ -93,6 +94,7 @@
         "sla_tier": "varchar",
         "sla_due_at": "timestamp",
         "first_response_at": "timestamp",
+        "reengagement_owner_id": "varchar",
         "hubspot_contact_id": "varchar",
         "salesforce_lead_id": "varchar",
         "salesforce_contact_id": "varchar",
@@ -138,6 +140,8 @@ with
             scores.intent_points,
             lifecycle.lifecycle_stage,
             lifecycle.owner_id,
+            coalesce(lifecycle.owner_id, profiles.current_owner_id) as last_owner_id,
+            lifecycle.reengagement_owner_id is not null as is_cold,
             lifecycle.sla_tier,
             reps.calendar_id,
             assigned.calendar_id as assigned_calendar_id,
@@ -250,7 +254,9 @@ inner join
             )
             and (changed.disposition is null or leads.disposition = changed.disposition)
         when 'reps'
-        then leads.is_handed_over and leads.owner_id = changed.user_id
+        then
+            (leads.is_handed_over and leads.owner_id = changed.user_id)
+            or (leads.is_cold and leads.last_owner_id = changed.user_id)
         when 'reroute_rules'
         then leads.is_handed_over
         when 'sla_tiers'

@@ -128,14 +128,18 @@ with
         from {{ ref("stg_salesforce__opportunities") }}
         where _seq > {{ built("seq") }}
     ),
+    role_versions as (
+        select role_id, opportunity_id, contact_id, _seq
+        from {{ ref("stg_salesforce__opportunity_contact_role_versions") }}
+    ),
+    -- A role that is gone no longer says whose it was: its versions do.
     changed_roles as (
-        select roles.contact_id
-        from {{ ref("stg_salesforce__opportunity_contact_roles") }} as roles
-        left join
-            new_opportunities on roles.opportunity_id = new_opportunities.opportunity_id
+        select contact_id
+        from role_versions
         where
-            roles._seq > {{ built("seq") }}
-            or new_opportunities.opportunity_id is not null
+            role_id
+            in (select role_id from role_versions where _seq > {{ built("seq") }})
+            or opportunity_id in (select opportunity_id from new_opportunities)
     ),
     changed_accounts as (
         select 'salesforce:' || account_id as account_key, domain
