@@ -1,8 +1,9 @@
-"""Time a first pull beside a bare loop, and a warm sync on a small and on a large warehouse.
+"""Time a first pull beside a bare loop, scoring and routing from scratch beside one query, the
+draw, and a warm sync on a small and on a large warehouse.
 
 Each size runs in a process of its own, against a sandbox in another one with its limits off, so
 that neither the vendor's pace nor its memory is measured. Figures are medians of the repeats.
-Usage: python -m tests.bench [--only pull|sync] [--sizes 10000,200000] [--changed 500]
+Usage: python -m tests.bench [--only pull|sync|scoring|draws] [--sizes 10000,200000] [--changed 500]
 [--repeats 3] [--json]
 """
 
@@ -24,7 +25,7 @@ from typing import Any
 
 import httpx
 
-from tests.bench import extraction
+from tests.bench import extraction, scoring
 
 ROOT = Path(__file__).resolve().parents[2]
 # The index of the vendor's search lags, and what it does not show yet cannot be pulled.
@@ -37,7 +38,7 @@ def main() -> int:
     parser.add_argument("--sizes", default="10000,200000")
     parser.add_argument("--changed", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", choices=("pull", "sync"))
+    parser.add_argument("--only", choices=("pull", "sync", "scoring", "draws"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -46,17 +47,25 @@ def main() -> int:
         return 0
     sizes = [int(size) for size in options.sizes.split(",")]
     found: dict[str, Any] = {}
-    if options.only != "sync":
+    if options.only in (None, "pull"):
         found["pull"] = extraction.run(sizes, options.repeats)
-        if not options.json:
-            print(extraction.table(found["pull"]), flush=True)
-    if options.only != "pull":
+        tell(options, extraction.table(found["pull"]))
+    if options.only in (None, "scoring", "draws"):
+        found["scoring"] = scoring.run(sizes) if options.only != "draws" else []
+        found["draws"] = scoring.draws()
+        tell(options, scoring.table(found["scoring"], found["draws"]))
+    if options.only in (None, "sync"):
         found["sync"] = [in_child(size, options.changed, options.repeats) for size in sizes]
-        if not options.json:
-            print(table(found["sync"], options.changed))
+        tell(options, table(found["sync"], options.changed))
     if options.json:
         print(json.dumps(found, indent=2))
     return 0
+
+
+def tell(options: argparse.Namespace, lines: str) -> None:
+    """Print figures as soon as they are there, where they are for people."""
+    if not options.json:
+        print(lines, flush=True)
 
 
 def in_child(size: int, changed: int, repeats: int) -> dict[str, Any]:
