@@ -118,6 +118,7 @@ class Warehouse:
         self._manifest: Manifest | None = None
         self._seq: int | None = None
         self._landings = 0
+        self._before_landing: tuple[Any, ...] = ()
         try:
             self.connection = duckdb.connect(str(self.home / "warehouse.duckdb"))
         except duckdb.IOException as error:
@@ -236,6 +237,11 @@ class Warehouse:
         with self._lock:
             self._landings += 1
             if self._landings == 1:
+                row = self.connection.execute(
+                    "select current_setting('memory_limit'), current_setting('threads')"
+                ).fetchone()
+                assert row is not None
+                self._before_landing = row
                 self.connection.execute(f"set memory_limit = '{LANDING_MEMORY}'")
                 # The fetching beside it wants a processor too, and a batch is small for two.
                 self.connection.execute("set threads = 1")
@@ -245,8 +251,10 @@ class Warehouse:
             with self._lock:
                 self._landings -= 1
                 if self._landings == 0:
-                    self.connection.execute("reset memory_limit")
-                    self.connection.execute("reset threads")
+                    # DuckDB's `reset memory_limit` names the old limit and keeps to the new one.
+                    memory, threads = self._before_landing
+                    self.connection.execute(f"set memory_limit = '{memory}'")
+                    self.connection.execute(f"set threads = {threads}")
 
     def _land(
         self, address: str, pages: list[Page], run_id: str, as_of: datetime, landed: Landed

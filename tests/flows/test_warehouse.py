@@ -93,3 +93,14 @@ def test_versions_keep_the_order_in_which_they_came(tmp_path: Path) -> None:
         rows = warehouse.rows(f"select payload->>'$.v' as v, _seq from {TABLE} order by _seq")
     assert [row["v"] for row in rows] == ["a", "b", "a", "c"]
     assert [row["_seq"] for row in rows] == [1, 2, 3, 4]
+
+
+def test_what_a_landing_holds_back_is_given_again_after_it(tmp_path: Path) -> None:
+    """Rooms built in the memory of a landing are slow, and the gate of a large one fails."""
+    with Warehouse(tmp_path) as warehouse:
+        warehouse.prepare()
+        warehouse.land("salesforce.tasks", pages(1, 1, 1), "r1", NOW.replace(tzinfo=None))
+        # What does not fit is not put aside on the disk: it has to be held.
+        warehouse.execute("set max_temp_directory_size = '0KB'")
+        different = "select count(distinct n || repeat('x', 24)) from range(6000000) as numbers (n)"
+        assert warehouse.value(different) == 6_000_000
