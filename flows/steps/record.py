@@ -125,9 +125,7 @@ class Desk:
         place = open_here.get(rep["user_id"])
         why_not = rep["why_not"]
         if place is None and why_not is None:
-            why_not = (
-                f"full: {self._given[rep['user_id']]} leads given in this run filled the books"
-            )
+            why_not = f"full: this run filled its books ({self._given[rep['user_id']]} given)"
         return {
             "rep": rep["user_id"],
             "name": rep["full_name"],
