@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from sys import intern
 from typing import Any
+from zlib import crc32
 
 from sandbox import dirt
 from sandbox.cast import Cast, Person
@@ -32,6 +33,10 @@ QUIET = timedelta(days=2)
 FULL_TRAIL = 20_000
 
 _FORM_WEIGHTS = list(accumulate(form.weight for form in FORMS))
+LEGAL_BASES = (
+    *("Freely given consent from contact", "Performance of a contract", "Not applicable"),
+    *("Freely given consent from contact;Performance of a contract", None, None, None),
+)
 _SOURCE_WEIGHTS = list(accumulate(source.weight for source in SOURCES))
 _PAGE_WEIGHTS = list(accumulate([5, 3, 3, 2, 2, 2, 4, 4, 3, 3, 2, 1]))
 
@@ -110,6 +115,10 @@ class Population:
         if rng.random() < 0.02:
             properties["hs_email_optout"] = "true"
             entry["opted_out"] = True
+        # Drawn apart, so that the rest of the population is what it was without it.
+        stated = LEGAL_BASES[crc32(person.email.encode()) % len(LEGAL_BASES)]
+        if stated is not None:
+            properties["hs_legal_basis"] = stated
         company_id = self.firms.company_of(person, created)
         if company_id is not None:
             properties["associatedcompanyid"] = company_id

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 from sandbox.cast import Company, Person
 from sandbox.clock import salesforce_time
@@ -57,7 +58,10 @@ class Selling:
         rng, owner = self.rng, dealt.owner
         fields = self._lead_fields(dealt)
         opted_out = bool(dealt.entry.get("opted_out")) and rng.random() < 0.5
+        # One in forty wants no calls; not drawn, so that the rest is what it was without it.
+        declined = crc32(dealt.person.email.encode()) % 40 == 0
         fields |= {"OwnerId": owner.user_id, "HasOptedOutOfEmail": opted_out}
+        fields["DoNotCall"] = declined
         at = min(created + timedelta(minutes=rng.randrange(1, 3000)), self.end)
         lead_id = self._insert_lead(dealt, {**fields, "Status": "Open - Not Contacted"}, at)
         if deal is not None:

@@ -2,7 +2,8 @@
 
 One line per property: name, type, then flags (ro = read-only, unique, owner = external options,
 external = options nobody lists, as:… = the field type where it is not the usual one) or the options
-of an enumeration after "=". Sources: HubSpot developer documentation, "Properties".
+of an enumeration after "=", ~ standing for a blank. Sources: HubSpot developer documentation,
+"Properties".
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ _ZONES = "us_slash_eastern us_slash_pacific europe_slash_london europe_slash_ber
 _BUYING_ROLES = (
     "BLOCKER BUDGET_HOLDER CHAMPION DECISION_MAKER END_USER EXECUTIVE_SPONSOR INFLUENCER "
     "LEGAL_AND_COMPLIANCE OTHER"
+)
+_LEGAL_BASES = (
+    "Legitimate~interest~\u2013~prospect/lead Legitimate~interest~\u2013~existing~customer "
+    "Legitimate~interest~-~other Performance~of~a~contract Freely~given~consent~from~contact "
+    "Not~applicable"
 )
 _BOUNCES = "CONTENT MAILBOX_FULL OTHER POLICY SPAM UNKNOWN_USER"
 # A few of some four hundred.
@@ -159,6 +165,7 @@ hs_email_last_open_date datetime ro
 hs_email_last_click_date datetime ro
 hs_email_last_send_date datetime ro
 hs_email_optout bool ro
+hs_legal_basis enumeration as:checkbox = {_LEGAL_BASES}
 hs_email_quarantined bool ro
 hs_email_hard_bounce_reason_enum enumeration ro as:radio = {_BOUNCES}
 hs_marketable_status bool ro
@@ -309,6 +316,7 @@ def _parse(line: str, group: str, custom: bool) -> Property:
     name, kind, *flags = words.split()
     shown = next((flag[3:] for flag in flags if flag.startswith("as:")), None)
     values = ["true", "false"] if kind == "bool" else listed.split()
+    values = [value.replace("~", " ") for value in values]
     return Property(
         name,
         kind,

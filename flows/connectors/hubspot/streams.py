@@ -27,7 +27,7 @@ CONTACT_PROPERTIES = (
     *("first_conversion_event_name", "first_conversion_date", "num_conversion_events"),
     *("recent_conversion_event_name", "recent_conversion_date"),
     *("hs_email_open", "hs_email_click", "hs_email_last_open_date", "hs_email_last_click_date"),
-    *("hs_email_optout", "hs_email_bounce", "hs_marketable_status"),
+    *("hs_email_optout", "hs_email_bounce", "hs_marketable_status", "hs_legal_basis"),
     *("notes_last_contacted", "hs_last_sales_activity_timestamp"),
     *("baton_lead_key", "baton_score", "baton_score_reasons", "baton_trigger"),
     "baton_context_gaps",

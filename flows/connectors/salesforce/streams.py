@@ -17,14 +17,22 @@ USER_FIELDS = (
 LEAD_FIELDS = (
     *("Id", "FirstName", "LastName", "Email", "Phone", "Title", "Company", "Website"),
     *("Industry", "NumberOfEmployees", "AnnualRevenue", "Country", "State", "City", "PostalCode"),
-    *("Status", "Rating", "LeadSource", "Description", "OwnerId", "HasOptedOutOfEmail"),
+    *(
+        "Status",
+        "Rating",
+        "LeadSource",
+        "Description",
+        "OwnerId",
+        "HasOptedOutOfEmail",
+        "DoNotCall",
+    ),
     *("IsConverted", "ConvertedDate", "ConvertedAccountId", "ConvertedContactId"),
     *("ConvertedOpportunityId", "DisqualificationReason__c", "LastActivityDate"),
     *("MasterRecordId", "IsDeleted", "CreatedById", *_AUDIT, *_CUSTOM),
 )
 CONTACT_FIELDS = (
     *("Id", "AccountId", "FirstName", "LastName", "Name", "Email", "Phone", "Title"),
-    *("Department", "LeadSource", "OwnerId", "HasOptedOutOfEmail", "MasterRecordId"),
+    *("Department", "LeadSource", "OwnerId", "HasOptedOutOfEmail", "DoNotCall", "MasterRecordId"),
     *("MailingCountry", "IsDeleted", *_AUDIT),
 )
 ACCOUNT_FIELDS = (

@@ -27,6 +27,7 @@
         "hs_analytics_first_url": "VARCHAR",
         "hs_analytics_first_timestamp": "VARCHAR",
         "hs_email_optout": "VARCHAR",
+        "hs_legal_basis": "VARCHAR",
         "hs_merged_object_ids": "VARCHAR",
         "hs_calculated_merged_vids": "VARCHAR",
         "hs_seniority": "VARCHAR",
@@ -78,6 +79,7 @@ with
             coalesce(
                 record.properties.hs_email_optout = 'true', false
             ) as has_opted_out,
+            lower({{ clean_text("record.properties.hs_legal_basis") }}) as legal_bases,
             record.properties.hs_merged_object_ids as merged_object_ids,
             record.properties.hs_calculated_merged_vids as merged_vids,
             record.properties.baton_lead_key as baton_lead_key,

@@ -16,6 +16,7 @@
     "SystemModstamp": "VARCHAR",
     "LastModifiedById": "VARCHAR",
     "HasOptedOutOfEmail": "BOOLEAN",
+    "DoNotCall": "BOOLEAN",
 } -%}
 with
     source as (
@@ -42,6 +43,7 @@ with
             record."OwnerId" as owner_id,
             record."MasterRecordId" as master_record_id,
             coalesce(record."HasOptedOutOfEmail", false) as has_opted_out,
+            coalesce(record."DoNotCall", false) as has_declined_calls,
             record."LastModifiedById" as modified_by_id,
             {{ clean_time('record."CreatedDate"') }} as created_at,
             {{ clean_time('record."SystemModstamp"') }} as modified_at,

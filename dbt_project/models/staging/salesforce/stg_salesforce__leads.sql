@@ -36,6 +36,7 @@
     "NumberOfEmployees": "BIGINT",
     "IsConverted": "BOOLEAN",
     "HasOptedOutOfEmail": "BOOLEAN",
+    "DoNotCall": "BOOLEAN",
     "baton_score__c": "DOUBLE",
 } -%}
 with
@@ -70,6 +71,7 @@ with
             record."ConvertedOpportunityId" as converted_opportunity_id,
             record."MasterRecordId" as master_record_id,
             coalesce(record."HasOptedOutOfEmail", false) as has_opted_out,
+            coalesce(record."DoNotCall", false) as has_declined_calls,
             record."baton_lead_key__c" as baton_lead_key,
             record."baton_score__c" as baton_score,
             record."baton_score_reasons__c" as baton_score_reasons,
