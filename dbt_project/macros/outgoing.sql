@@ -134,33 +134,109 @@
 
 
 {#
-  How to reach out to a lead first, by first_contact_actions.csv. `leads` has lead_key,
-  trigger_type and has_opted_out; the answer is lead_key, first_channel, opening, mention.
+  How to reach out to a lead first: the first row of first_contact_actions.csv that fits and that
+  it allows. E-mail is no answer for who opted out or has not agreed where that is asked for, a
+  call none for who wants no calls. `leads` has lead_key and trigger_type; the answer is lead_key,
+  first_channel, opening, mention, not_allowed, may_be_called, may_be_emailed and action_line, which
+  says all of it.
 #}
 {% macro first_contacts(leads) %}
     (
+        with
+            -- What is not known to be allowed is not.
+            asked as (
+                select
+                    leads.lead_key,
+                    leads.trigger_type,
+                    profiles.persona,
+                    profiles.seniority,
+                    coalesce(profiles.has_opted_out, true) as has_opted_out,
+                    coalesce(profiles.lacks_consent, true) as lacks_consent,
+                    coalesce(profiles.may_be_called, false) as may_be_called
+                from {{ leads }} as leads
+                inner join
+                    {{ ref("lead_profiles") }} as profiles
+                    on leads.lead_key = profiles.lead_key
+            ),
+            fitting as (
+                select asked.lead_key, arg_min(actions, actions.priority) as action
+                from asked
+                inner join
+                    {{ ref("first_contact_actions") }} as actions
+                    on (
+                        actions.trigger_type is null
+                        or actions.trigger_type = asked.trigger_type
+                    )
+                    and (actions.persona is null or actions.persona = asked.persona)
+                    and (
+                        actions.seniority is null or actions.seniority = asked.seniority
+                    )
+                    and case
+                        actions.channel
+                        when 'e-mail'
+                        then not asked.has_opted_out and not asked.lacks_consent
+                        when 'phone'
+                        then asked.may_be_called
+                        else true
+                    end
+                group by asked.lead_key
+            ),
+            said as (
+                select
+                    asked.*,
+                    coalesce(fitting.action.channel, 'none') as first_channel,
+                    fitting.action.opening as opening,
+                    fitting.action.mention as mention,
+                    nullif(
+                        concat_ws(
+                            ', ',
+                            case
+                                when asked.has_opted_out
+                                then 'e-mail (opted out)'
+                                when asked.lacks_consent
+                                then 'e-mail (no consent on record)'
+                            end,
+                            case
+                                when asked.may_be_called
+                                then null
+                                when asked.lacks_consent
+                                then 'call (no consent on record)'
+                                else 'call (wants none)'
+                            end
+                        ),
+                        ''
+                    ) as not_allowed
+                from asked
+                left join fitting on asked.lead_key = fitting.lead_key
+            )
         select
-            leads.lead_key,
-            -- Who does not want e-mail is called.
+            lead_key,
+            first_channel,
+            opening,
+            mention,
+            not_allowed,
+            may_be_called,
+            not has_opted_out and not lacks_consent as may_be_emailed,
             case
-                when coalesce(leads.has_opted_out, false) and actions.channel = 'e-mail'
-                then 'phone'
-                else actions.channel
-            end as first_channel,
-            actions.opening,
-            actions.mention
-        from {{ leads }} as leads
-        left join
-            {{ ref("first_contact_actions") }} as actions
-            on actions.trigger_type = case
-                when
-                    leads.trigger_type
-                    in (select trigger_type from {{ ref("first_contact_actions") }})
-                then leads.trigger_type
-                else 'default'
+                when first_channel = 'none'
+                then 'No contact. '
+                else upper(left(first_channel, 1)) || substr(first_channel, 2) || '. '
             end
+            || coalesce(opening || '.', '')
+            || coalesce(' Mention ' || mention || '.', '')
+            || coalesce(' Not allowed: ' || not_allowed || '.', '') as action_line
+        from said
     )
 {% endmacro %}
+
+
+{#
+  Nothing of who was erased leaves the house: a condition for every list of what does. Where a
+  key is missing in ops.erasures, nothing leaves at all.
+#}
+{% macro not_erased(key="lead_key") -%}
+    {{ key }} not in (select lead_key from {{ recorded("erasures") }} as erased)
+{%- endmacro %}
 
 
 {#

@@ -443,10 +443,32 @@ BROKEN: tuple[tuple[str, str, str, str, str], ...] = (
     ),
     (
         "assert_every_trigger_named_is_a_trigger",
-        "delete from policy.first_contact_actions where trigger_type = 'default'",
+        "update policy.first_contact_actions set trigger_type = 'demo' "
+        "where action_id = 'demo_request'",
         "first_contact_actions.csv",
-        "default",
-        "missing",
+        "demo_request",
+        "no trigger",
+    ),
+    (
+        "assert_first_contacts_end_in_no_contact",
+        "delete from policy.first_contact_actions where action_id = 'nobody'",
+        "first_contact_actions.csv",
+        "call_instead",
+        "without an answer",
+    ),
+    (
+        "assert_consent_rules_end_in_a_catch_all",
+        "update policy.consent_rules set region = 'emea' where rule_id = 'catch_all'",
+        "consent_rules.csv",
+        "catch_all",
+        "does not take every country",
+    ),
+    (
+        "assert_consent_rules_end_in_a_catch_all",
+        "update policy.consent_rules set accepted_bases = 'Performance of a contract'",
+        "consent_rules.csv",
+        "catch_all",
+        "with capitals",
     ),
     (
         "assert_touch_patterns_can_match",

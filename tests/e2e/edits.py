@@ -26,7 +26,7 @@ CELLS = {
     "country_names": ("region",),
     "employee_ranges": ("employee_count",),
     "field_ownership": ("owner",),
-    "first_contact_actions": ("channel", "opening"),
+    "first_contact_actions": ("opening", "mention"),
     "free_mail_domains": ("domain",),
     "industry_names": ("industry",),
     "lead_statuses": ("lead_status", "lifecycle_stage", "disposition"),

@@ -10,7 +10,13 @@ with
     profiles as (
         select *
         from {{ ref("lead_profiles") }}
-        where is_open and not has_opted_out and not coalesce(is_competitor, false)
+        where
+            is_open
+            and not has_opted_out
+            and not lacks_consent
+            and not coalesce(is_competitor, false)
+            -- Not even a name of who was erased is asked about.
+            and {{ not_erased() }}
     ),
     ranks as (
         select touch_type, min(trigger_rank) as trigger_rank

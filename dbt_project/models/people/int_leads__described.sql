@@ -43,6 +43,8 @@ with
                 where account_key is not null
             ) as own_account_key,
             bool_or(has_opted_out) as has_opted_out,
+            bool_or(has_declined_calls) as has_declined_calls,
+            string_agg(distinct legal_bases, ';' order by legal_bases) as legal_bases,
             min(created_at) as created_at,
             -- First seen where, and by which source; the MAP knows better on a tie.
             arg_min(
@@ -100,6 +102,8 @@ select
     coalesce(best.work_domain, best.website_domain)
     in (select domain from competitors) as is_competitor,
     coalesce(best.has_opted_out, false) as has_opted_out,
+    coalesce(best.has_declined_calls, false) as has_declined_calls,
+    best.legal_bases,
     coalesce(best.own_account_key, of_domains.account_key) as account_key,
     best.origin.source as first_touch_source_as_named,
     best.origin.detail as first_touch_source_detail,

@@ -185,6 +185,10 @@ inner join
             )
         when 'competitor_domains'
         then leads.company_domain = changed.domain
+        when 'consent_rules'
+        then
+            (changed.country is null or leads.country = changed.country)
+            and (changed.region is null or leads.region = changed.region)
         when 'country_languages'
         then leads.country = changed.country
         when 'country_names'

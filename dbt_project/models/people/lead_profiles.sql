@@ -26,6 +26,7 @@ with
     interactions as (select * from {{ ref("int_leads__interactions") }}),
     accounts as (select * from {{ ref("accounts") }}),
     classified as (select * from {{ ref("int_leads__classified") }}),
+    permitted as (select * from {{ ref("int_leads__permitted") }}),
     stages as (select * from {{ ref("lifecycle_stages") }}),
     channels as (select * from {{ ref("channels") }}),
     sources as (
@@ -133,6 +134,8 @@ select
     described.is_free_mail,
     described.is_competitor,
     described.has_opted_out,
+    permitted.lacks_consent,
+    permitted.may_be_called,
     described.has_two_names,
     described.account_key,
     accounts.account_name,
@@ -197,6 +200,7 @@ left join triggered on described.lead_key = triggered.lead_key
 left join interactions on described.lead_key = interactions.lead_key
 left join accounts on described.account_key = accounts.account_key
 left join classified on described.lead_key = classified.lead_key
+left join permitted on described.lead_key = permitted.lead_key
 left join crm_stages on described.lead_key = crm_stages.lead_key
 left join decisions on described.lead_key = decisions.lead_key
 left join assignments on described.lead_key = assignments.lead_key

@@ -8,6 +8,7 @@
     "buying_roles",
     "channels",
     "competitor_domains",
+    "consent_rules",
     "constants",
     "country_languages",
     "country_names",

@@ -3,7 +3,10 @@
 with
     asked as (
         select
-            unnest(['look_back_days', 'last_contents']) as constant_id, 'number' as kind
+            unnest(
+                ['look_back_days', 'last_contents', 'colleagues_named']
+            ) as constant_id,
+            'number' as kind
         union all
         select unnest(['disqualified_needs_reason', 'sal_is_used']), 'yes or no'
     )

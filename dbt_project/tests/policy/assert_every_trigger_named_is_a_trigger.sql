@@ -8,9 +8,8 @@ with
         select 'sla_tiers.csv' as file, tier_id as row_id, trigger_type
         from {{ ref("sla_tiers") }}
         union all
-        select 'first_contact_actions.csv' as file, trigger_type as row_id, trigger_type
+        select 'first_contact_actions.csv' as file, action_id as row_id, trigger_type
         from {{ ref("first_contact_actions") }}
-        where trigger_type <> 'default'
     ),
     triggers as (select touch_type from {{ ref("touch_types") }} where is_trigger)
 select
@@ -20,11 +19,4 @@ select
     'Name a touch_type of touch_types.csv whose is_trigger is true' as cure
 from named
 where trigger_type is not null and trigger_type not in (select touch_type from triggers)
-union all
-select
-    'first_contact_actions.csv',
-    'default',
-    'is missing, so some reps would not be told what to do first',
-    'Add a row whose trigger_type is default'
-where 'default' not in (select trigger_type from {{ ref("first_contact_actions") }})
 order by file, row_id

@@ -41,6 +41,12 @@ with
         select 'territories.csv', territory_id, region
         from {{ ref("territories") }}
         union all
+        select 'consent_rules.csv', rule_id, country
+        from {{ ref("consent_rules") }}
+        union all
+        select 'consent_rules.csv', rule_id, region
+        from {{ ref("consent_rules") }}
+        union all
         select 'products.csv', product_id, pattern
         from {{ ref("products") }}
         union all
