@@ -4,7 +4,8 @@
 -- shows it.
 {{ config(access="private") }}
 with
-    packed as (select * from {{ ref("int_leads__packed") }}),
+    -- Also who was erased since the packets were made.
+    packed as (select * from {{ ref("int_leads__packed") }} where {{ not_erased() }}),
     created as (
         select lead_key, arg_max(vendor_id, receipt_seq) as lead_id
         from {{ recorded("receipts") }}

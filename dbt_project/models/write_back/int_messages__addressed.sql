@@ -55,4 +55,4 @@ from proposed
 where
     message_key not in (select row_key from told)
     -- Nothing about who was erased leaves the house.
-    and lead_key not in (select lead_key from {{ recorded("erasures") }} as erased)
+    and {{ not_erased() }}

@@ -56,13 +56,9 @@ with
             leads.icp_score
             || '/10: '
             || coalesce(leads.score_reasons, 'no points') as score_line,
-            upper(left(contacts.first_channel, 1))
-            || substr(contacts.first_channel, 2)
-            || '. '
-            || contacts.opening
-            || '. Mention '
-            || contacts.mention
-            || '.' as action_line,
+            contacts.action_line,
+            contacts.may_be_emailed,
+            contacts.may_be_called,
             leads.context_gaps as missing_line,
             {{
                 record_address(
@@ -121,7 +117,12 @@ select
                 || who_name
                 || ' by '
                 || due_line
-                || '. Please make the first call; the lead stays with '
+                || case
+                    when may_be_called
+                    then '. Please make the first call'
+                    else '. Please make the first contact, as far as it is allowed'
+                end
+                || '; the lead stays with '
                 || owner_name
                 || '.',
                 'Who: ' || who_line,
@@ -133,7 +134,13 @@ select
                 'Score: ' || score_line,
                 'First: ' || action_line,
                 'Missing: ' || missing_line,
-                'The first contact only: one call, and a mail where nobody answers.',
+                case
+                    when may_be_called and may_be_emailed
+                    then
+                        'The first contact only: one call, and a mail where nobody '
+                        || 'answers.'
+                    else 'The first contact only, and only as said above.'
+                end,
                 'Record: ' || record_url
             )
         else

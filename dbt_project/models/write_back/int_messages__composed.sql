@@ -47,13 +47,40 @@ with
             leads.icp_score
             || '/10: '
             || coalesce(leads.score_reasons, 'no points') as score_line,
-            upper(left(leads.first_channel, 1))
-            || substr(leads.first_channel, 2)
-            || '. '
-            || leads.opening
-            || '. Mention '
-            || leads.mention
-            || '.' as action_line
+            coalesce(
+                nullif(
+                    concat_ws(
+                        ', ',
+                        replace(leads.persona, '_', ' '),
+                        leads.seniority,
+                        replace(leads.buying_role, '_', ' ')
+                    ),
+                    ''
+                ),
+                'unknown'
+            ) as role_line,
+            coalesce(leads.technology_stack, 'unknown') as technology_line,
+            coalesce(leads.page_view_count, 0)
+            || ' pages seen, '
+            || coalesce(leads.download_count, 0)
+            || ' downloads, '
+            || coalesce(leads.email_open_count, 0)
+            || ' e-mails opened; last form: '
+            || coalesce(leads.submitted_form, 'none') as so_far_line,
+            concat_ws(
+                ', ',
+                coalesce(replace(leads.first_touch_source, '_', ' '), 'source unknown'),
+                leads.first_touch_source_detail,
+                coalesce('campaign ' || leads.first_touch_campaign, 'campaign unknown'),
+                coalesce(
+                    strftime(leads.first_touch_at, '%Y-%m-%d'), 'first seen unknown'
+                )
+            ) as source_line,
+            case
+                when coalesce(leads.account_key, leads.company_domain) is null
+                then 'company unknown'
+                else coalesce(leads.colleagues, 'nobody else known')
+            end as colleagues_line
         from leads
         where leads.lead_key not in (select _lead_key from unwritten)
     )
@@ -68,7 +95,12 @@ select
     trigger_when,
     else_line,
     contents_line,
-    previous_interactions,
+    coalesce(previous_interactions, 'unknown') as previous_interactions,
+    role_line,
+    technology_line,
+    so_far_line,
+    source_line,
+    colleagues_line,
     score_line,
     action_line,
     missing_line,
@@ -87,21 +119,27 @@ select
         || '.',
         'Who: '
         || who_line
-        || coalesce(', ' || email, '')
-        || coalesce(', ' || phone, ''),
+        || ', '
+        || coalesce(email, 'e-mail unknown')
+        || ', '
+        || coalesce(phone, 'phone unknown'),
+        'Role: ' || role_line,
         'Why now: '
         || trigger_line
-        || coalesce(' (' || trigger_url || ')', '')
+        || coalesce(' (' || trigger_url || ')', ' (page unknown)')
         || ', '
         || trigger_when,
         'What else: ' || else_line,
         'Read last: ' || contents_line,
-        'Before: ' || previous_interactions,
+        'So far: ' || so_far_line,
+        'Before: ' || coalesce(previous_interactions, 'unknown'),
+        'Their company: ' || colleagues_line,
+        'Came from: ' || source_line,
+        'Technology: ' || technology_line,
         'Score: ' || score_line,
         'First: ' || action_line || ' Due ' || due_line || '.',
         'Missing: ' || missing_line,
-        'Technology: ' || technology_stack,
-        'Record: ' || record_url,
+        'Record: ' || coalesce(record_url, 'no address known'),
         'Routed by rule ' || routing_rule || '.'
     ) as message_text
 from worded

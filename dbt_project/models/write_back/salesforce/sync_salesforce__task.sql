@@ -29,7 +29,7 @@ select
         || coalesce(leads.trigger_asset, leads.trigger_type)
         || coalesce(' (' || leads.trigger_url || ')', ''),
         'Score: ' || leads.icp_score || '/10. ' || leads.score_reasons,
-        'First: ' || leads.opening || '. Mention ' || leads.mention || '.',
+        'First: ' || leads.action_line,
         'Missing: ' || leads.context_gaps
     ) as "Description",
     strftime(
@@ -40,7 +40,14 @@ select
     ) as "ActivityDate",
     'High' as "Priority",
     'Not Started' as "Status",
-    case leads.first_channel when 'phone' then 'Call' else 'Email' end as "TaskSubtype",
+    case
+        leads.first_channel
+        when 'phone'
+        then 'Call'
+        when 'e-mail'
+        then 'Email'
+        else 'Task'
+    end as "TaskSubtype",
     leads.lead_key as _lead_key,
     json_object() as _before
 from leads

@@ -12,6 +12,11 @@
     "else_line",
     "contents_line",
     "previous_interactions",
+    "role_line",
+    "technology_line",
+    "so_far_line",
+    "source_line",
+    "colleagues_line",
     "score_line",
     "action_line",
     "missing_line",
@@ -96,6 +101,36 @@ with
                                     'type':'mrkdwn',
                                     'text':left(
                                         '*Score*' || chr(10) || score_line, 2000
+                                    )
+                                },
+                                {
+                                    'type':'mrkdwn',
+                                    'text':left(
+                                        '*Role and technology*'
+                                        || chr(10)
+                                        || role_line
+                                        || '; '
+                                        || technology_line,
+                                        2000
+                                    )
+                                },
+                                {
+                                    'type':'mrkdwn',
+                                    'text':left(
+                                        '*So far*' || chr(10) || so_far_line, 2000
+                                    )
+                                },
+                                {
+                                    'type':'mrkdwn',
+                                    'text':left(
+                                        '*Their company*' || chr(10) || colleagues_line,
+                                        2000
+                                    )
+                                },
+                                {
+                                    'type':'mrkdwn',
+                                    'text':left(
+                                        '*Came from*' || chr(10) || source_line, 2000
                                     )
                                 }
                             ]
