@@ -59,6 +59,7 @@
         "region": "varchar",
         "company_domain": "varchar",
         "account_key": "varchar",
+        "current_owner_id": "varchar",
         "trigger_url": "varchar",
         "trigger_asset": "varchar",
         "disposition": "varchar",
@@ -140,11 +141,11 @@ with
             scores.intent_points,
             lifecycle.lifecycle_stage,
             lifecycle.owner_id,
-            coalesce(lifecycle.owner_id, profiles.current_owner_id) as last_owner_id,
-            lifecycle.reengagement_owner_id is not null as is_cold,
+            profiles.current_owner_id,
             lifecycle.sla_tier,
             reps.calendar_id,
             assigned.calendar_id as assigned_calendar_id,
+            stages.is_cold,
             lifecycle.decision = 'mql' as is_handed_over,
             lifecycle.sla_due_at is not null
             and lifecycle.first_response_at is null as is_clock_open,
@@ -162,6 +163,9 @@ with
         left join
             {{ ref("accounts") }} as accounts
             on profiles.account_key = accounts.account_key
+        left join
+            {{ ref("lifecycle_stages") }} as stages
+            on lifecycle.lifecycle_stage = stages.lifecycle_stage
         left join {{ ref("reps") }} as reps on lifecycle.owner_id = reps.user_id
         left join assigned on profiles.lead_key = assigned.lead_key
     )
@@ -252,15 +256,14 @@ inner join
             and changed.calendar_id in (leads.calendar_id, leads.assigned_calendar_id)
         when 'reengagement_rules'
         then
-            (
+            leads.is_cold
+            and (
                 changed.lifecycle_stage is null
                 or leads.lifecycle_stage = changed.lifecycle_stage
             )
             and (changed.disposition is null or leads.disposition = changed.disposition)
         when 'reps'
-        then
-            (leads.is_handed_over and leads.owner_id = changed.user_id)
-            or (leads.is_cold and leads.last_owner_id = changed.user_id)
+        then changed.user_id in (leads.owner_id, leads.current_owner_id)
         when 'reroute_rules'
         then leads.is_handed_over
         when 'sla_tiers'

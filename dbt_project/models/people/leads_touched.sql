@@ -193,6 +193,10 @@ with
         where as_of >= {{ built("as_of") }}
         union
         select lead_key
+        from {{ recorded("clock_moves") }}
+        where as_of >= {{ built("as_of") }}
+        union
+        select lead_key
         from {{ recorded("receipts") }}
         where as_of >= {{ built("as_of") }}
         union
