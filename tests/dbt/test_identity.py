@@ -323,10 +323,10 @@ def test_the_same_people_come_of_any_order_of_arrival_and_of_any_number_of_runs(
         monkeypatch.setenv("BATON_HOME", str(warehouse.home))
         warehouse.prepare()
         warehouse.dbt("seed", "--select", "path:seeds/policy")
-        warehouse.dbt("run", "--select", "policy_version")
+        warehouse.dbt("run", "--select", "+policy_version")
         warehouse.execute("delete from policy.shared_mailboxes")
         warehouse.execute("insert into policy.shared_mailboxes values ('info', 'x')")
-        warehouse.dbt("run", "--select", "policy_version")
+        warehouse.dbt("run", "--select", "+policy_version")
         journey = Journey(warehouse, lives)
         for number in range(RUNS):
             # The run in the middle dies before it is published: the next takes its work over.
@@ -338,7 +338,7 @@ def test_the_same_people_come_of_any_order_of_arrival_and_of_any_number_of_runs(
 
         # Nothing arrives; another mailbox is read by several people from now on.
         warehouse.execute("update policy.shared_mailboxes set local_part = 'bob'")
-        warehouse.dbt("run", "--select", "policy_version")
+        warehouse.dbt("run", "--select", "+policy_version")
         assert journey.run(RUNS, SHARED_LATER, is_published=True) > 0
         assert journey.run(RUNS + 1, SHARED_LATER, is_published=True) == 0
         assert warehouse.value("select count(*) from people.int_people__affected") == 0
