@@ -95,7 +95,6 @@
         "sla_tier": "varchar",
         "sla_due_at": "timestamp",
         "first_response_at": "timestamp",
-        "reengagement_owner_id": "varchar",
         "hubspot_contact_id": "varchar",
         "salesforce_lead_id": "varchar",
         "salesforce_contact_id": "varchar",
