@@ -85,3 +85,126 @@ def test_what_the_hand_over_demands_of_a_company_is_worth_a_call() -> None:
         "industry",
         "country",
     }
+
+
+def test_the_rep_is_told_of_seven_days_and_five_contents() -> None:
+    constants = {row["constant_id"]: row["value"] for row in rows("constants")}
+    assert (constants["look_back_days"], constants["last_contents"]) == ("7", "5")
+
+
+def test_a_company_of_100_to_500_people_is_the_one_that_buys() -> None:
+    sizes = {
+        row["value"]: int(row["points"])
+        for row in rows("scoring_rules")
+        if row["attribute"] == "employee_count"
+    }
+    assert max(sizes, key=lambda size: sizes[size]) == "100|500"
+
+
+def test_a_title_is_weak_an_action_strong_and_a_demo_outweighs_a_download() -> None:
+    points = {row["rule_id"]: int(row["points"]) for row in rows("scoring_rules")}
+    titles = [
+        int(row["points"]) for row in rows("scoring_rules") if row["attribute"] == "job_title"
+    ]
+    assert max(titles) <= points["downloaded_content"] < points["asked_for_demo"]
+
+
+def test_what_is_done_fades_and_what_somebody_is_does_not() -> None:
+    faded = {(row["dimension"], bool(row["half_life_days"])) for row in rows("scoring_rules")}
+    assert faded == {("fit", False), ("intent", True)}
+
+
+def test_the_definition_has_the_example_and_the_counter_example_of_the_documents() -> None:
+    examples = {row["example_id"]: row for row in rows("definition_examples")}
+    assert examples["demo_from_target_account"]["expected_stage"] == "mql"
+    student = examples["webinar_by_student"]
+    assert (student["is_counter_example"], student["expected_stage"]) == ("true", "lead")
+
+
+def test_the_stages_are_those_of_the_documents_and_sal_is_one_of_them() -> None:
+    order = sorted(rows("lifecycle_stages"), key=lambda row: int(row["stage_rank"]))
+    funnel = ["lead", "mql", "sal", "sql", "opportunity", "customer"]
+    assert [row["lifecycle_stage"] for row in order if int(row["stage_rank"])] == funnel
+    out = {row["lifecycle_stage"] for row in order if row["is_way_out"] == "true"}
+    assert out == {"recycled", "disqualified"}
+    constants = {row["constant_id"]: row["value"] for row in rows("constants")}
+    assert constants["sal_is_used"] == "true"
+
+
+def test_a_lead_is_open_contacted_qualified_disqualified_or_given_back() -> None:
+    named = {row["lead_status"] for row in rows("lead_statuses")}
+    assert named == {"open", "contacted", "qualified", "disqualified", "recycled"}
+
+
+def test_disqualified_wants_a_reason() -> None:
+    constants = {row["constant_id"]: row["value"] for row in rows("constants")}
+    assert constants["disqualified_needs_reason"] == "true"
+    needs = {row["disposition"] for row in rows("dispositions") if row["needs_reason"] == "true"}
+    assert needs == {"not_a_fit", "wrong_role"}
+
+
+@pytest.mark.parametrize("system", ["salesforce", "hubspot"])
+@pytest.mark.parametrize(
+    ("word", "disposition"),
+    [
+        # Converted, working, no response, bad fit.
+        ("converted", "converted"),
+        ("working", "working"),
+        ("no response", "no_response"),
+        ("bad fit", "not_a_fit"),
+        # Accepted, recycled, not a fit, duplicate, wrong role.
+        ("accepted", "accepted"),
+        ("recycled", "recycled"),
+        ("not a fit", "not_a_fit"),
+        ("duplicate", "duplicate"),
+        ("wrong role", "wrong_role"),
+        # Open, contacted, qualified, disqualified.
+        ("open", ""),
+        ("contacted", "working"),
+        ("qualified", "accepted"),
+        ("disqualified", "not_a_fit"),
+    ],
+)
+def test_every_word_of_the_three_vocabularies_has_its_disposition(
+    system: str, word: str, disposition: str
+) -> None:
+    said = {
+        row["vendor_status"].replace("_", " "): row["disposition"]
+        for row in rows("lead_statuses")
+        if row["system"] == system
+    }
+    assert said[word] == disposition
+    assert disposition in {"", *(row["disposition"] for row in rows("dispositions"))}
+
+
+def test_a_clock_warns_before_it_runs_out_and_nobody_is_hammered() -> None:
+    for tier in rows("sla_tiers"):
+        assert 0 < int(tier["warn_minutes"]) < int(tier["minutes"]), tier["tier_id"]
+        # Six attempts in two hours are the documents' example of what not to do.
+        assert 1 <= int(tier["most_touches"]) < 6, tier["tier_id"]
+        assert set(tier["channels"].split("|")) == {"call", "email", "meeting"}
+
+
+def test_everybody_has_a_backup_but_who_ends_the_chain_and_a_most_they_may_own() -> None:
+    reps = {row["user_id"]: row for row in rows("reps")}
+    (last,) = (row["user_id"] for row in reps.values() if row["is_catch_all"] == "true")
+    for user_id, row in reps.items():
+        if user_id == last:
+            assert (row["backup_user_id"], row["most_open_leads"]) == ("", "")
+        else:
+            assert row["backup_user_id"] in reps.keys() - {user_id}
+            assert int(row["most_open_leads"]) > 0
+
+
+def test_a_demo_is_answered_by_a_call_and_everything_else_in_writing() -> None:
+    first: dict[str, str] = {}
+    for row in sorted(rows("first_contact_actions"), key=lambda row: int(row["priority"])):
+        if not row["persona"] and not row["seniority"]:
+            first.setdefault(row["trigger_type"], row["channel"])
+    assert first.pop("demo_request") == first.pop("contact_sales") == "phone"
+    assert set(first.values()) == {"e-mail"}
+
+
+def test_nobody_is_asked_for_a_consent_until_the_policy_names_a_country() -> None:
+    (rule,) = rows("consent_rules")
+    assert (rule["country"], rule["region"], rule["accepted_bases"]) == ("", "", "")

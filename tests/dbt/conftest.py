@@ -1,0 +1,61 @@
+"""One home whose rooms are built and empty, for tests that ask the models' own queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from flows.warehouse import Warehouse
+
+# A Monday, nine in the morning in New York.
+NOW = datetime(2026, 6, 1, 13, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class House:
+    """An open home with the default policy, and the query of every model by its name."""
+
+    warehouse: Warehouse
+    queries: dict[str, str]
+
+    @contextmanager
+    def tried(self) -> Iterator[Warehouse]:
+        """What is changed of the policy and the rooms inside is undone after it."""
+        self.warehouse.execute("begin")
+        try:
+            yield self.warehouse
+        finally:
+            self.warehouse.execute("rollback")
+
+    def fill(self, table: str, **columns: Any) -> None:
+        """Insert a row; columns that are not named stay empty."""
+        names = ", ".join(f'? as "{name}"' for name in columns)
+        self.warehouse.execute(
+            f"insert into {table} by name select {names}", list(columns.values())
+        )
+
+    def build(self, room: str, model: str) -> None:
+        """Make a table anew by its model's own query."""
+        self.warehouse.execute(f"create or replace table {room}.{model} as {self.queries[model]}")
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    home = tmp_path_factory.mktemp("house")
+    with pytest.MonkeyPatch.context() as patch, Warehouse(home) as opened:
+        patch.setenv("BATON_HOME", str(home))
+        patch.setenv("DBT_TARGET_PATH", str(home / "dbt"))
+        opened.prepare()
+        opened.execute(
+            "insert into ledger.ops.runs by name select ? as as_of, 'run' as run_id",
+            [NOW.replace(tzinfo=None)],
+        )
+        opened.dbt("seed")
+        built = opened.dbt("run", "--exclude", "path:models/reporting").results
+        queries = {one.node.name: one.node.compiled_code for one in built}
+        yield House(opened, queries)
