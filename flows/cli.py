@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -159,7 +159,14 @@ def sync(
     """Bring every lead from source to owner once. Run again, it changes nothing."""
     settings: Settings = context.obj.settings
     settings.require()
-    summary = _synced(settings, dry_run, context.obj.env_file)
+    from flows.sync import sync as sync_flow
+    from flows.sync import sync_once
+
+    file = _env_file(context)
+    summary = _as_flow(
+        lambda: sync_once(settings, dry_run=dry_run),
+        lambda: sync_flow(dry_run=dry_run, env_file=file),
+    )
     needs_a_person = any(
         summary[name] for name in ("rejected", "unknown", "quarantined", "troubles")
     )
@@ -172,24 +179,50 @@ def sync(
     raise typer.Exit(1 if needs_a_person else 0)
 
 
-def _synced(settings: Settings, dry_run: bool, env_file: Path | None) -> dict[str, Any]:
+@commands.command()
+def sla(context: typer.Context, as_json: AsJson = False) -> None:
+    """Remind, escalate and coach by the first-touch clocks. Run again, it tells nobody twice."""
+    from flows.sla import SYSTEMS, sla_once, summary_lines
+    from flows.sla import sla as sla_flow
+
+    settings: Settings = context.obj.settings
+    settings.require(SYSTEMS)
+    file = _env_file(context)
+    summary = _as_flow(lambda: sla_once(settings), lambda: sla_flow(env_file=file))
+    needs_a_person = any(summary[name] for name in ("rejected", "unknown", "troubles"))
+    if as_json:
+        _print_json(summary)
+    else:
+        _say(*summary_lines(summary))
+    raise typer.Exit(1 if needs_a_person else 0)
+
+
+def _env_file(context: typer.Context) -> str | None:
+    """Name the file of settings to a flow, which may run in another folder."""
+    file: Path | None = context.obj.env_file
+    return str(file.resolve()) if file else None
+
+
+def _as_flow(
+    plainly: Callable[[], Coroutine[Any, Any, Any]],
+    as_flow: Callable[[], Coroutine[Any, Any, dict[str, Any]]],
+) -> dict[str, Any]:
     """Run it as a flow where a Prefect server is named, else plainly."""
     import asyncio
 
     from prefect.exceptions import TerminationSignal
 
     from flows.demo import quiet_console
-    from flows.sync import NeedsAPerson, sync_once
-    from flows.sync import sync as sync_flow
+    from flows.sync import NeedsAPerson
 
     quiet_console()
     if prefect_address() is None:
-        return asyncio.run(sync_once(settings, dry_run=dry_run)).as_dict()
+        told: dict[str, Any] = asyncio.run(plainly()).as_dict()
+        return told
     try:
-        file = str(env_file.resolve()) if env_file else None
-        summary: dict[str, Any] = asyncio.run(sync_flow(dry_run=dry_run, env_file=file))
-    except NeedsAPerson as told:
-        return told.summary
+        return asyncio.run(as_flow())
+    except NeedsAPerson as left:
+        return left.summary
     except TerminationSignal:  # while a flow runs, Prefect turns SIGTERM into this
         raise KeyboardInterrupt from None
     except RuntimeError as error:
@@ -200,7 +233,6 @@ def _synced(settings: Settings, dry_run: bool, env_file: Path | None) -> dict[st
             answer=str(error),
             next_step="Start it, or unset PREFECT_API_URL to run without one",
         ) from None
-    return summary
 
 
 @commands.command()

@@ -55,8 +55,8 @@ class Ledger:
 
     # --- runs ---------------------------------------------------------------------------------
 
-    def begin(self, now: datetime, go_live_at: datetime | None) -> None:
-        """Fix the run's now and record that it began.
+    def begin(self, now: datetime, go_live_at: datetime | None, flow: str = "sync") -> None:
+        """Fix the run's now and record that it began, and in which flow.
 
         The run's now is later than that of every run before it, whatever the clock says: rows of
         two runs are told apart by it. The first run's ``go_live_at`` counts for good.
@@ -68,7 +68,7 @@ class Ledger:
         live = as_of if go_live_at is None else go_live_at.astimezone(UTC).replace(tzinfo=None)
         self.as_of = as_of
         self.run_id = f"{as_of:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
-        self._run("begun", live, None)
+        self._run("begun", live, {"flow": flow})
 
     def end(self, phase: str, summary: dict[str, Any]) -> None:
         """Record how the run ended."""
@@ -426,6 +426,30 @@ class Ledger:
                 f"select ?, ?, to_json({table}), ?::timestamp, ? from policy.{table} as {table}",
                 [version, table, self.as_of, self.run_id],
             )
+
+    # --- clocks -------------------------------------------------------------------------------
+
+    def move_clocks(self, moves: Sequence[dict[str, Any]]) -> int:
+        """Record clocks that were moved (rows of ``int_clocks__moved``); returns how many."""
+        return self._append("ops.clock_moves", [{**row, "recorded_at": _clock()} for row in moves])
+
+    def act(self, actions: Sequence[dict[str, Any]]) -> int:
+        """Record who is to be told of a clock (rows of ``sla_due_actions``); returns how many.
+
+        Second run: none, an action has one key.
+        """
+        held = {
+            row["action_key"]
+            for row in self._warehouse.rows(
+                "select action_key from ledger.ops.sla_actions "
+                "where action_key in (select unnest(?::varchar[]))",
+                [[row["action_key"] for row in actions]],
+            )
+        }
+        return self._append(
+            "ops.sla_actions",
+            [{**row, "recorded_at": _clock()} for row in actions if row["action_key"] not in held],
+        )
 
     # --- receipts -----------------------------------------------------------------------------
 

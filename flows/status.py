@@ -23,6 +23,8 @@ select
     max(recorded_at) as recorded_at
 from ops.runs
 group by run_id
+-- Another flow reads and tells, and builds nothing: how fresh all this is, syncs say.
+having bool_and(coalesce(summary ->> '$.flow', 'sync') = 'sync')
 order by as_of desc
 limit 2
 """

@@ -37,6 +37,7 @@ from flows.errors import (  # noqa: E402
 from flows.ledger import Ledger  # noqa: E402
 from flows.steps import (  # noqa: E402
     check,
+    clocks,
     describe,
     enrich,
     extract,
@@ -71,6 +72,7 @@ class Summary:
     accounts: int = 0
     owners: dict[str, int] = field(default_factory=dict)
     waiting: int = 0
+    moved: int = 0
     rerouted: int = 0
     caught: int = 0
     written: dict[str, int] = field(default_factory=dict)
@@ -227,6 +229,7 @@ async def _decide(
         summary.adopted, summary.mql = recorded.adopted, recorded.mql
         summary.assigned, summary.waiting = len(recorded.owners), recorded.waiting
         summary.owners, summary.handed_over = recorded.by_owner, list(recorded.owners)
+        summary.moved = await do("clocks", clocks.move_clocks, warehouse, ledger)
         summary.rerouted, summary.caught = len(recorded.rerouted), recorded.caught
         summary.accounts = await do("buying groups", group.record_groups, warehouse, ledger)
     with clock("published"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flows.warehouse import DBT_PROJECT, Warehouse
@@ -10,12 +11,16 @@ WHO = "+leads_touched"
 ON_DEMAND = "tag:on_demand"
 
 
-def build_staging(warehouse: Warehouse) -> None:
-    """Bring staging up to the journal: the models whose stream holds something newer."""
+def build_staging(warehouse: Warehouse, names: Sequence[str] = ()) -> None:
+    """Bring staging up to the journal: the models whose stream holds something newer.
+
+    ``names`` limits it to some models, for whoever pulls some streams only.
+    """
     behind = [
         node["name"]
         for node in warehouse.nodes("staging")
-        if not warehouse.is_built or _is_behind(warehouse, node)
+        if (not names or node["name"] in names)
+        and (not warehouse.is_built or _is_behind(warehouse, node))
     ]
     if behind:
         _run(warehouse, *behind)

@@ -7,6 +7,7 @@ record and a message follows both.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -78,16 +79,12 @@ def settle_unknown(warehouse: Warehouse, ledger: Ledger, connectors: dict[str, C
     for receipt in ledger.unsettled(MESSAGES):
         connector = connectors[receipt["target"].partition(".")[0]]
         find = getattr(connector, "find", None)
-        owner = warehouse.value(
-            "select users.email from ledger.ops.assignments as assignments "
-            "join staging.stg_salesforce__users as users on assignments.owner_id = users.user_id "
-            "where assignments.assignment_key = ?",
-            [receipt["row_key"]],
-        )
-        if find is None or owner is None:
+        # Whom it was sent to stands in the receipt, whatever it was about.
+        address = json.loads(receipt["sent"] or "{}").get("user_email")
+        if find is None or address is None:
             open_ones += 1
             continue
-        found = find(receipt["row_key"], owner)
+        found = find(receipt["row_key"], address)
         ledger.settle(
             receipt, found or Receipt(receipt["row_key"], "rejected", reason="was never sent")
         )
@@ -103,13 +100,17 @@ def send_table(
     object_name: str,
     written: Written,
     send: Push = push,
+    kinds: Sequence[str] = (),
 ) -> None:
     """Send the rows of one ``sync_`` table and record what became of each.
+
+    ``kinds`` limits it to rows of some kinds, where the table has a ``_kind``.
 
     Second run: the table no longer lists what was accepted. Nothing raises for a row; what the
     vendor refused is counted and told, and the other rows go on.
     """
-    rows = warehouse.rows(f"select * from write_back.{table}")
+    which, given = ("where list_contains(?, _kind)", [list(kinds)]) if kinds else ("", [])
+    rows = warehouse.rows(f"select * from write_back.{table} {which}", given)
     if not rows:
         return
     key, target = next(iter(rows[0])), f"{system}.{object_name}"

@@ -9,12 +9,13 @@ with
             'handover' as kind,
             'New lead: ' || who_name || coalesce(', ' || trigger_line, '') as title,
             message_text,
-            record_url
-        from {{ ref("int_messages__composed") }}
-        union all
+            record_url,
+            composed as lines
+        from {{ ref("int_messages__composed") }} as composed
+        union all by name
         select message_key, lead_key, user_email, kind, title, message_text, record_url
         from {{ ref("int_messages__clocks") }}
-        union all
+        union all by name
         select message_key, lead_key, user_email, kind, title, message_text, record_url
         from {{ ref("int_messages__account_handovers") }}
     ),
@@ -50,6 +51,7 @@ select
     title,
     message_text,
     record_url,
+    lines,
     message_key in (select row_key from without_slack) as is_without_slack
 from proposed
 where

@@ -27,7 +27,6 @@ with
     messages as (
         select * from {{ ref("int_messages__addressed") }} where not is_without_slack
     ),
-    handovers as (select * from {{ ref("int_messages__composed") }}),
     -- Text of a lead must not become a mention, a channel call or a link of its own.
     escaped as (
         select
@@ -40,11 +39,10 @@ with
                 {{ slack_text("messages." ~ column) }} as {{ column }},
             {%- endfor %}
             {%- for column in lines %}
-                {{ slack_text("handovers." ~ column) }}
+                {{ slack_text("messages.lines." ~ column) }}
                 as {{ column }}{{ "," if not loop.last }}
             {%- endfor %}
         from messages
-        left join handovers on messages.message_key = handovers.message_key
     ),
     laid_out as (
         select

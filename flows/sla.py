@@ -1,0 +1,204 @@
+"""First-touch clocks: a reminder before one runs out, a backup and a note to the owner after it.
+
+Afterwards whoever has to hear of a clock has heard of it, each once, whatever was killed. Only what
+sales did is read, no room is built and nobody is decided upon: the next sync sees what was landed
+here as if it had landed it itself. A second run with nothing due tells nobody.
+
+Nobody is reminded or coached on an old reading. While Salesforce cannot be read, what is due waits
+(constants.csv, activities_read_within_minutes), the run says so, and the first that can read again
+makes up for it: the call may have been made and stand there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flows.settings import Settings, telemetry_off
+
+telemetry_off()
+
+from prefect import flow, get_run_logger  # noqa: E402
+
+from flows.connectors.base import Connector  # noqa: E402
+from flows.errors import PipelineError, is_refused, mask  # noqa: E402
+from flows.ledger import Ledger  # noqa: E402
+from flows.steps import clocks, extract, transform, write_back  # noqa: E402
+from flows.sync import Do, NeedsAPerson, as_task, plainly  # noqa: E402
+from flows.warehouse import Lease, Warehouse  # noqa: E402
+
+SYSTEMS = ("salesforce", "slack", "smtp")
+# Who is who, and what was done with whom; the rest of the CRM is the sync's.
+STREAMS = ("users", "tasks", "events")
+STAGED = tuple(f"stg_salesforce__{name}" for name in STREAMS)
+KINDS = ("remind", "escalate", "coach")
+PENDING = "select count(*) from write_back.int_messages__addressed where list_contains(?, kind)"
+NOT_BUILT = "The rooms are not built by the models as they are; the next sync builds them"
+
+
+@dataclass(slots=True)
+class Summary:
+    """What one run did, in counts. Units: records, actions, messages."""
+
+    run_id: str = ""
+    flow: str = "sla"
+    extracted: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    actions: dict[str, int] = field(default_factory=dict)
+    waiting: int = 0
+    messages: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Something happened that time alone does not cure."""
+        return bool(self.rejected or self.unknown or self.troubles)
+
+    @property
+    def name(self) -> str:
+        """The run in a few words, for the list of runs."""
+        told = ", ".join(f"{count} {name}" for name, count in sorted(self.actions.items()))
+        return f"{told or 'nothing due'}, {self.messages} messages"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object ``baton sla --json`` prints."""
+        return asdict(self)
+
+
+async def sla_once(settings: Settings, *, do: Do = plainly) -> Summary:
+    """Tell whoever has to hear of a clock, once. Safe to repeat: what was told is not told again.
+
+    Raises: PipelineError where nobody can be told; then nothing is recorded but what was read.
+    """
+    connectors = {name: extract.open_connector(settings, name) for name in SYSTEMS}
+    try:
+        with Lease(settings.home, settings.lease_wait), Warehouse(settings.home) as warehouse:
+            await do("stores", warehouse.prepare)
+            if not warehouse.is_built:
+                return Summary(skipped={"everything": NOT_BUILT})
+            return await _run(settings, warehouse, connectors, do)
+    finally:
+        for system in connectors.values():
+            system.close()
+
+
+async def _run(
+    settings: Settings, warehouse: Warehouse, connectors: dict[str, Connector], do: Do
+) -> Summary:
+    summary, ledger = Summary(), Ledger(warehouse)
+    ledger.begin(settings.as_of or datetime.now(UTC), settings.go_live_at, summary.flow)
+    summary.run_id = ledger.run_id
+    try:
+        await _read(connectors["salesforce"], warehouse, ledger, summary, do)
+        await do("staging", transform.build_staging, warehouse, STAGED)
+        acted = await do("clocks", clocks.record_actions, warehouse, ledger)
+        summary.actions, summary.waiting = acted.actions, acted.waiting
+        await _tell(connectors, warehouse, ledger, summary, do)
+    except BaseException as error:
+        ledger.end("failed", {"error": mask(str(error))[:1000], **summary.as_dict()})
+        raise
+    finally:
+        for system in connectors.values():
+            ledger.count_calls(system.system, system.budget)
+    ledger.end("done", summary.as_dict())
+    return summary
+
+
+async def _read(
+    salesforce: Connector, warehouse: Warehouse, ledger: Ledger, summary: Summary, do: Do
+) -> None:
+    """Land what sales did; what cannot be read is told, and old knowledge is known as such."""
+    for stream in salesforce.streams:
+        if stream.name not in STREAMS:
+            continue
+        address = f"{salesforce.system}.{stream.name}"
+        try:
+            pulled = await do(address, extract.pull_stream, salesforce, stream, warehouse, ledger)
+        except PipelineError as error:
+            if stream.is_optional and is_refused(error):
+                summary.skipped[address] = str(error)
+                continue
+            summary.troubles.append(str(error))
+            return
+        summary.extracted[address] = pulled.landed
+
+
+async def _tell(
+    connectors: dict[str, Connector],
+    warehouse: Warehouse,
+    ledger: Ledger,
+    summary: Summary,
+    do: Do,
+) -> None:
+    """Send what is recorded and was not sent, also by a run that died before it could."""
+    await do("unsettled", write_back.settle_unknown, warehouse, ledger, connectors)
+    if not warehouse.value(PENDING, [list(KINDS)]):
+        return
+    for name in ("slack", "smtp"):
+        # Before anything is said to be sent: a mail whose end is unknown is not sent again.
+        await do(name, connectors[name].check)
+    written = write_back.Written()
+    for table, system, object_name in write_back.targets(warehouse):
+        if f"{system}.{object_name}" in write_back.MESSAGES:
+            await do(
+                f"{system}.{object_name}",
+                write_back.send_table,
+                warehouse,
+                ledger,
+                connectors,
+                table,
+                system,
+                object_name,
+                written,
+                write_back.push,
+                KINDS,
+            )
+    summary.messages, summary.rejected = written.messages, written.rejected
+    summary.unknown = written.unknown
+    summary.troubles += written.troubles
+
+
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """Tell one run in a few lines."""
+    if not summary["run_id"]:
+        return [f"  waits      {reason}." for reason in summary["skipped"].values()]
+    landed = sum(summary["extracted"].values())
+    actions = ", ".join(f"{name} {count}" for name, count in sorted(summary["actions"].items()))
+    lines = [
+        f"  came       {landed} new versions from salesforce",
+        f"  clocks     {actions or 'nothing is due'}",
+        f"  told       {summary['messages']} messages sent; run {summary['run_id']}",
+    ]
+    if summary["waiting"]:
+        lines.append(
+            f"  waits      {summary['waiting']} actions for a newer reading of Salesforce: "
+            "the call may stand there"
+        )
+    return lines + [f"  to mend    {trouble}" for trouble in summary["troubles"]]
+
+
+@flow(name="sla", persist_result=False)
+async def sla(env_file: str | None = None) -> dict[str, Any]:
+    """Remind, escalate and coach by the first-touch clocks, each once."""
+    from prefect import get_client
+    from prefect.runtime import flow_run
+
+    summary = await sla_once(Settings.load(Path(env_file) if env_file else None), do=as_task)
+    get_run_logger().info("%s (run %s)", summary.name, summary.run_id or "none")
+    if flow_run.id is not None:
+        from uuid import UUID
+
+        async with get_client() as client:
+            await client.update_flow_run(UUID(flow_run.id), name=summary.name)
+    if summary.needs_a_person:
+        raise NeedsAPerson(
+            f"{summary.name}. " + " ".join(summary.troubles),
+            summary.as_dict(),
+            state="Everything else was told",
+            next_step="See `baton status`",
+        )
+    return summary.as_dict()
