@@ -237,6 +237,37 @@
 {%- endmacro %}
 
 
+{#
+  How many minutes a calendar is open between two moments, for many of them. `spans` has
+  span_key, calendar_id, from_at and until_at; the answer is span_key and open_minutes, with
+  the fraction of a minute. `windows` reach from before the first to after the last.
+#}
+{% macro open_time(spans, windows) %}
+    (
+        with
+            spanned as (select * from {{ spans }}),
+            opened as (select * from {{ windows }}),
+            begun as (
+                select spans.*, {{ open_by("spans.from_at") }} as open_by_begin
+                from spanned as spans
+                asof left join
+                    opened as windows
+                    on spans.calendar_id = windows.calendar_id
+                    and spans.from_at >= windows.opens_at
+            )
+        select
+            begun.span_key,
+            ({{ open_by("begun.until_at") }} - begun.open_by_begin)
+            / 60000000.0 as open_minutes
+        from begun
+        asof left join
+            opened as windows
+            on begun.calendar_id = windows.calendar_id
+            and begun.until_at >= windows.opens_at
+    )
+{% endmacro %}
+
+
 {# The furthest moment calendars are unrolled to. #}
 {% macro clock_horizon() -%}
     {{ as_of() }} + to_days({{ constant_number("clock_horizon_days") }}::integer)

@@ -56,7 +56,8 @@
                     *,
                     min(as_of) over of_clock as clock_started_at,
                     first(owner_id) over of_clock as clock_owner_id,
-                    first(calendar_id) over of_clock as calendar_as_assigned
+                    first(calendar_id) over of_clock as calendar_as_assigned,
+                    first(channels) over of_clock as channels_promised
                 from numbered
                 window
                     of_clock as (
@@ -75,9 +76,16 @@
                     activities.channel,
                     activities.occurred_at,
                     activities.occurred_at <= newest.sla_due_at as is_in_time,
-                    tiers.channels is null
-                    or list_contains(
-                        string_split(tiers.channels, '|'), activities.channel
+                    -- What was agreed when the owner was given: an edit unmakes no
+                    -- touch.
+                    coalesce(
+                        list_contains(
+                            string_split(
+                                coalesce(newest.channels_promised, tiers.channels), '|'
+                            ),
+                            activities.channel
+                        ),
+                        true
                     ) as is_agreed
                 from newest
                 inner join

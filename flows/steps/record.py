@@ -259,6 +259,7 @@ def _assignment(route: Row, given: Given, ledger: Ledger) -> Row:
         "routing_rule": route["routing_rule"],
         "pool": given.pool,
         "sla_tier": route["sla_tier"],
+        "channels": route["channels"],
         **(_clock_so_far(route, given) if keeps else _new_clock(given, ledger)),
         "candidates": json.dumps(given.considered),
         "credits_before": _document(given.credits_before),

@@ -1,6 +1,6 @@
 -- One row per completed call, e-mail, meeting or other deed of a person in sales with a
 -- lead: a view of staging, so that whoever has just called is known to have called.
-{{ config(materialized="view", access="public") }}
+{{ config(materialized="view", access="protected") }}
 with
     people as (select lead_key, record_id from {{ ref("people") }}),
     users as (select * from {{ ref("stg_salesforce__users") }}),

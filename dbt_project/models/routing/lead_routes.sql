@@ -60,8 +60,11 @@ select
         then ruled.owner_from
     end as given_by,
     -- The promise made at the hand-over stays, as long as the policy still knows it.
-    coalesce(kept.tier_id, tiered.sla_tier) as sla_tier
+    coalesce(kept.tier_id, tiered.sla_tier) as sla_tier,
+    promised.channels
 from leads
 left join ruled on leads.lead_key = ruled.lead_key
 left join tiered on leads.lead_key = tiered.lead_key
 left join tiers as kept on leads.previous_tier = kept.tier_id
+left join
+    tiers as promised on coalesce(kept.tier_id, tiered.sla_tier) = promised.tier_id

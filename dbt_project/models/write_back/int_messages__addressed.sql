@@ -56,5 +56,4 @@ select
 from proposed
 where
     message_key not in (select row_key from told)
-    -- Nothing about who was erased leaves the house.
     and {{ not_erased() }}
