@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.house import DBT
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 TEXT = (DBT / "macros" / "calendars.sql").read_text(encoding="utf-8")
 RENDER = jinja2.Environment()
@@ -165,7 +165,7 @@ def naive(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(tzinfo=None)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(marks)
 def test_a_clock_runs_out_when_the_tally_says_so(
     told: tuple[Calendar, list[tuple[int, str, int]]],
@@ -190,7 +190,7 @@ def test_a_clock_runs_out_when_the_tally_says_so(
             assert found[number] == naive(due), (start, clock, minutes)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(spans, st.integers(0, 59))
 def test_open_time_is_the_tally_and_adds_up_and_is_never_negative(
     told: tuple[Calendar, list[list[int]]], seconds: int
