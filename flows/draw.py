@@ -41,6 +41,22 @@ class Draw(NamedTuple):
     credits_after: dict[str, int]
 
 
+class Standing(NamedTuple):
+    """How a candidate stood in one draw; everything in leads, ``due_in`` in draws like this one."""
+
+    rep_id: str
+    share: Fraction
+    credit_before: Fraction
+    standing: Fraction
+    enough: Fraction
+    due_in: Fraction
+
+    @property
+    def is_owed_enough(self) -> bool:
+        """Say whether it may be served, or would be served too early."""
+        return self.standing >= self.enough
+
+
 def draw(candidates: Sequence[Candidate], credits: Mapping[str, int]) -> Draw:
     """Give one lead to one of the candidates, by what each has been owed so far.
 
@@ -73,6 +89,47 @@ def draw_batch(
         draws.append(draw(candidates, carried))
         carried.update(draws[-1].credits_after)
     return draws, carried
+
+
+def standings(candidates: Sequence[Candidate], credits: Mapping[str, int]) -> list[Standing]:
+    """Lay a draw open: what each candidate was owed, and when its next lead was due.
+
+    The lead goes to the least ``due_in`` among those owed enough; at a tie to the first rep_id.
+    Raises: ValueError as ``draw`` does.
+    """
+    rep_ids, weights, shares = _shares(tuple(candidates))
+    count = len(rep_ids)
+    enough = Fraction(1, 2 * count - 2) if count > 1 else Fraction(0)
+    before = [Fraction(credits.get(rep_id, 0), ONE_LEAD) for rep_id in rep_ids]
+    earned = [owed + Fraction(share, ONE_LEAD) for owed, share in zip(before, shares, strict=True)]
+    elsewhere = (sum(earned, Fraction(0)) - 1) / count
+    return [
+        Standing(
+            rep_id,
+            Fraction(shares[place], ONE_LEAD),
+            before[place],
+            earned[place] - elsewhere,
+            enough,
+            (1 - enough - earned[place] + elsewhere) * sum(weights) / weights[place],
+        )
+        for place, rep_id in enumerate(rep_ids)
+    ]
+
+
+def draws_until(
+    rep_id: str, candidates: Sequence[Candidate], credits: Mapping[str, int], most: int = 1000
+) -> int | None:
+    """Say which of the next draws among the same candidates gives a lead to a rep, from 1.
+
+    None where it is none of the next ``most``.
+    """
+    carried = dict(credits)
+    for number in range(1, most + 1):
+        drawn = draw(candidates, carried)
+        if drawn.rep_id == rep_id:
+            return number
+        carried.update(drawn.credits_after)
+    return None
 
 
 def _chosen(weights: Sequence[int], earned: Sequence[int]) -> int:

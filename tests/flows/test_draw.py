@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from flows.draw import ONE_LEAD, Candidate, Draw, draw, draw_batch
+from flows.draw import ONE_LEAD, Candidate, Draw, draw, draw_batch, draws_until, standings
 
 # Three large reps beside eight small ones: the highest credit alone leaves somebody 1.2 leads off.
 UNEVEN = [1, 2, 3, 3, 8, 8, 8, 13, 40, 40, 40]
@@ -124,6 +124,23 @@ def test_debts_are_paid_off_once_everybody_is_back(candidates, data):
     assume(enough <= 3_000)  # a rep of one in ten thousand takes ten thousand leads to catch up
     _, settled = draw_batch([candidates] * enough, owed)
     assert all(abs(credit) < ONE_LEAD for credit in settled.values())
+
+
+@given(candidates=teams, data=st.data())
+def test_the_one_owed_enough_whose_lead_is_due_first_gets_it(candidates, data):
+    credits = {rep: data.draw(st.integers(-2 * ONE_LEAD, 2 * ONE_LEAD)) for rep, _ in candidates}
+    stood = standings(candidates, credits)
+    ready = [one for one in stood if one.is_owed_enough or len(stood) == 1]
+    first = min(ready, key=lambda one: (one.due_in, one.rep_id))
+    assert first.rep_id == draw(candidates, credits).rep_id
+    assert sum(one.standing for one in stood) == 1
+    assert sum(one.share for one in stood) == 1
+
+
+def test_when_a_rep_is_next_is_found_by_drawing_on():
+    team = [Candidate("ava", 3), Candidate("ben", 1)]
+    assert [draws_until(rep, team, {}) for rep in ("ava", "ben")] == [1, 3]
+    assert draws_until("ben", team, {"ava": ONE_LEAD, "ben": -ONE_LEAD}, most=3) is None
 
 
 def test_one_credit_state_serves_overlapping_pools():
