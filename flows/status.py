@@ -10,6 +10,7 @@ from typing import Any
 
 from flows.connectors.enrichment import FREE
 from flows.errors import PipelineError, WarehouseBusy, WarehouseError, shorten
+from flows.sales import read_sales, sales_lines
 from flows.warehouse import Lease, Reader, published
 
 CELL = 100  # a document in a cell would push every other column off the screen
@@ -306,6 +307,7 @@ def _read(reader: Reader, runs: list[dict[str, Any]]) -> dict[str, Any]:
         "schema": _rows_if_there(reader, "schema_events", SCHEMA_OF_THE_WEEK),
         "quotas": _rows_if_there(reader, "quotas", QUOTAS),
         "enrichment": _rows_if_there(reader, "enrichment_calls", ENRICHMENT),
+        "sales": read_sales(reader, reps_of(reader)),
     }
     found["needs_a_person"] = bool(
         last.get("phase") == "failed"
@@ -377,6 +379,7 @@ def status_lines(found: Mapping[str, Any]) -> list[str]:
         lines += [_enrichment_line(row) for row in found["enrichment"]]
     clocks = ", ".join(f"{color} {count}" for color, count in found["clocks"].items())
     lines += ["", f"First-touch clocks: {clocks or 'none'}", ""]
+    lines += [*sales_lines(found["sales"]), ""]
     lines.append("For a person" if found["needs_a_person"] else "Nothing needs a person.")
     return lines + [f"  {sentence}" for sentence in _for_a_person(found)]
 

@@ -1,0 +1,131 @@
+"""What a manager of sales asks each morning: is the draw fair, who was caught, told, left cold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.draw import ONE_LEAD
+from flows.warehouse import Reader
+
+FEW = 8
+CREDITS = """
+select entry.key as rep, arg_max(entry.value, draw_number)::bigint as credit
+from ops.assignments, json_each(credits_after) as entry
+where credits_after is not null
+group by entry.key
+order by abs(credit) desc, rep
+"""
+CAUGHT = """
+select owner_id, count(*) as leads
+from ops.assignments
+where given_by = 'catch_all' and as_of > (select max(as_of) from ops.runs) - interval 7 day
+group by owner_id
+order by leads desc, owner_id
+"""
+ACTIONS = """
+select action, lead_key, owner_id, user_id, sla_due_at, reason, as_of
+from ops.sla_actions
+where as_of > (select max(as_of) from ops.runs) - interval 1 day
+order by as_of desc, lead_key, action
+"""
+COLD = """
+select count(*) filter (where is_due) as due, count(*) as leads
+from reporting.rpt_cold_leads
+"""
+
+
+def read_sales(reader: Reader, names: Mapping[str, str]) -> dict[str, Any]:
+    """Read how fairly leads were given, and what became of those nobody could take or touched.
+
+    Units: credits in leads, above zero is owed; the catch-all of seven days, the clocks of one.
+    """
+    credits = read_credits(reader)
+    worst = next(iter(credits), None)
+    caught = _rows_if_there(reader, "ops", "assignments", "given_by", CAUGHT)
+    actions = _rows_if_there(reader, "ops", "sla_actions", "action", ACTIONS)
+    cold = _rows_if_there(reader, "reporting", "rpt_cold_leads", "is_due", COLD)
+    return {
+        "fair_draw": {
+            "reps": len(credits),
+            "worst": worst
+            and {
+                "rep": worst,
+                "name": _name(names, worst),
+                "credit": credits[worst] / ONE_LEAD,
+            },
+        },
+        "caught": [{**row, "name": _name(names, row["owner_id"])} for row in caught],
+        "clock_actions": {
+            action: sum(row["action"] == action for row in actions)
+            for action in ("remind", "escalate", "coach")
+        },
+        "escalations": [
+            {**row, "owner": _name(names, row["owner_id"]), "told": _name(names, row["user_id"])}
+            for row in actions
+            if row["action"] == "escalate"
+        ],
+        "cold_leads": cold[0] if cold else None,
+    }
+
+
+def read_credits(reader: Reader) -> dict[str, int]:
+    """Return every rep's credit as the last draw left it, furthest from zero first.
+
+    Units: whole numbers of ``1 / ONE_LEAD`` of a lead.
+    """
+    return {row["rep"]: int(row["credit"]) for row in reader.rows(CREDITS)}
+
+
+def _name(names: Mapping[str, str], user_id: str) -> str:
+    return names.get(user_id, user_id)
+
+
+def _rows_if_there(
+    reader: Reader, schema: str, table: str, column: str, query: str
+) -> list[dict[str, Any]]:
+    """Read what a copy published by an older version does not hold yet."""
+    is_there = reader.rows(
+        "select 1 from duckdb_columns() where schema_name = ? and table_name = ? "
+        "and column_name = ?",
+        [schema, table, column],
+    )
+    return reader.rows(query) if is_there else []
+
+
+def sales_lines(found: Mapping[str, Any]) -> list[str]:
+    """Tell it in a few lines."""
+    lines = ["Sales", f"  fair draw   {_told_fairness(found['fair_draw'])}"]
+    count = sum(row["leads"] for row in found["caught"])
+    who = ", ".join(f"{row['name']} {row['leads']}" for row in found["caught"])
+    caught = f"{count} leads in seven days that nobody else could take: {who}"
+    lines.append(f"  catch-all   {caught if count else 'no lead in seven days'}")
+    done = found["clock_actions"]
+    lines.append(
+        f"  clocks      in a day {done['remind']} reminded, {done['escalate']} escalated, "
+        f"{done['coach']} coached"
+    )
+    lines += [
+        f"              {row['told']} was told of {row['lead_key']}: "
+        f"{row['owner']} was due {row['sla_due_at']:%Y-%m-%d %H:%M}"
+        for row in found["escalations"][:FEW]
+    ]
+    cold = found["cold_leads"]
+    if cold:
+        lines.append(
+            f"  cold leads  {cold['due']} of {cold['leads']} are due to be looked at again"
+        )
+    return lines
+
+
+def _told_fairness(found: Mapping[str, Any]) -> str:
+    worst = found["worst"]
+    if worst is None:
+        return "nothing was drawn yet"
+    if not worst["credit"]:
+        return f"everybody has had an exact share ({found['reps']} reps)"
+    side = "is owed" if worst["credit"] > 0 else "is ahead by"
+    return (
+        f"{worst['name']} {side} {abs(worst['credit']):.3f} of a lead, "
+        f"the furthest of {found['reps']} reps"
+    )
