@@ -303,14 +303,26 @@ def setup_crm(context: typer.Context, as_json: AsJson = False) -> None:
 def explain(
     context: typer.Context,
     who: Annotated[str, typer.Argument(metavar="EMAIL|LEAD_KEY", help="The person.")],
+    rival: Annotated[
+        str | None,
+        typer.Option("--not", metavar="REP", help="Why it is not this one's: a name or CRM id."),
+    ] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="As it was known at the end of that day, UTC.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell one lead's story, from the first touch to the message and what came of it."""
+    """Tell one lead's story: why this score, why this owner and not her, why this due time."""
     from flows.story import read_story, story_lines
     from flows.warehouse import published
 
     with published(context.obj.settings.home) as reader:
-        story = read_story(reader, who)
+        story = read_story(reader, who, rival, as_of.date() if as_of else None)
     if as_json:
         _print_json(story)
     else:

@@ -94,6 +94,8 @@ def test_help_is_there_without_loading_what_is_slow() -> None:
         ["frobnicate"],
         ["sync", "--nope"],
         ["explain"],
+        ["explain", "L1", "--as-of", "yesterday"],
+        ["explain", "L1", "--not"],
         ["sql"],
         ["demo", "--leads", "zero"],
         ["demo", "--leads", "0"],
@@ -357,6 +359,7 @@ def test_after_a_demo_the_readers_tell_what_happened(
         story = json.loads(out)
         assert status == 0
         assert story["assignments"][0]["owner"]
+        assert story["assignments"][0]["clock"]["counted_again"] is True
         points = {"fit": 0, "intent": 0}
         for rule in story["score"]["rules"]:
             points[rule["dimension"]] += rule["points"]
