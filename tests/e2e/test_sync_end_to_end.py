@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import duckdb
 import httpx
 import pytest
 
+from flows.story import read_story
+from flows.warehouse import published
 from sandbox.lumenfold import REPS
 from tests.e2e.stage import ROOMS, Stage, fingerprints
 
@@ -387,6 +390,22 @@ def test_the_published_copy_is_the_rooms(story: Story) -> None:
                 query = f"select count(*) from (from {one}.{door} except all from {other}.{door})"
                 found = connection.execute(query).fetchone()
                 assert found == (0,), door
+
+
+def test_every_owner_and_due_time_comes_out_the_same_when_done_again(story: Story) -> None:
+    with published(story.stage.home) as reader:
+        given = reader.rows("select lead_key, owner_id from ops.assignments")
+        assert len(given) > 10
+        for row in given:
+            told = read_story(reader, row["lead_key"], REPS[0].user_id)
+            later = read_story(reader, row["lead_key"], None, date(2999, 1, 1))
+            assert (later["stages"], later["not_known_yet"]) == (told["stages"], []), row
+            (one,) = told["assignments"]
+            assert one["clock"]["counted_again"] is True, row
+            assert one["draw"] is None or one["draw"]["done_again"] is True, row
+            (why,) = told["not_her"]["assignments"]
+            assert why["is_owner"] == (row["owner_id"] == REPS[0].user_id)
+            assert why["is_owner"] or why["stood"] or why["why_not"], row
 
 
 # --- adoption -----------------------------------------------------------------------------------
