@@ -157,6 +157,10 @@ def read_flags(reader: Reader, key: str, profile: Mapping[str, Any]) -> list[str
     told = [str(row["told"]) for row in rows]
     if profile.get("has_opted_out"):
         told.append("has opted out: gets no e-mail from us")
+    if profile.get("lacks_consent"):
+        told.append("has not agreed to be written to, which its country asks for")
+    if profile.get("may_be_called") is False:
+        told.append("is not to be called")
     if (profile.get("duplicate_count") or 0) > 0:
         told.append(f"{profile['duplicate_count']} more records in the CRM are duplicates of this")
     return told

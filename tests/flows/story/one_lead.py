@@ -74,6 +74,7 @@ select distinct
     lead_key, email, full_name, 'Director' as job_title, null as phone, 'Acme' as company_name,
     'acme.example' as company_domain, 200 as employee_count, 'software' as industry,
     'us' as country, null as account_name, lead_key = 'L1' as has_opted_out, 1 as duplicate_count,
+    lead_key = 'L1' as lacks_consent, lead_key <> 'L1' as may_be_called,
     false as is_competitor, true as is_open, 'demo_request' as trigger_type,
     'Request a demo' as trigger_asset, null as trigger_url,
     timestamp '2026-11-22 06:00' as trigger_at, timestamp '2026-11-01' as first_touch_at,

@@ -26,6 +26,8 @@ def test_each_value_says_who_is_believed_and_what_was_asked(reader: Reader) -> N
     assert "company_name     Acme: entered by a person in the CRM (salesforce:lead:2, since" in told
     assert "software: found by clearbit (clearbit:company:acme.example)" in told
     assert "asked clearbit for the company: pending (202), due again 2026-11-22 07:05" in told
+    assert "has not agreed to be written to" in told
+    assert "is not to be called" in told
     assert "nothing but the name" in "\n".join(story_lines(read_story(reader, "L3")))
 
 
