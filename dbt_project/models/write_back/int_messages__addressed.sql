@@ -54,6 +54,4 @@ select
     lines,
     message_key in (select row_key from without_slack) as is_without_slack
 from proposed
-where
-    message_key not in (select row_key from told)
-    and {{ not_erased() }}
+where message_key not in (select row_key from told) and {{ not_erased() }}
