@@ -429,6 +429,59 @@ BROKEN: tuple[tuple[str, str, str, str, str], ...] = (
     ),
     (
         "assert_every_clock_warns_and_runs_out",
+        "update policy.sla_tiers set channels = 'call|fax' where tier_id = 'standard'",
+        "sla_tiers.csv",
+        "standard",
+        "call|fax, which names no channel",
+    ),
+    (
+        "assert_every_clock_warns_and_runs_out",
+        "update policy.sla_tiers set most_touches = 0 where tier_id = 'standard'",
+        "sla_tiers.csv",
+        "standard",
+        "0 touches are enough",
+    ),
+    (
+        "assert_every_clock_warns_and_runs_out",
+        "update policy.constants set value = 'two' where constant_id = 'clock_horizon_days'",
+        "constants.csv",
+        "clock_horizon_days",
+        "whole number of days",
+    ),
+    (
+        "assert_every_clock_warns_and_runs_out",
+        # A month of days of its own in which nobody works: the longest clock never runs out.
+        "insert into policy.holidays select 'closed_' || n, 'paris', "
+        "date '2026-07-01' + n::integer, null, null, 'closed' from range(40) as days(n)",
+        "sla_tiers.csv",
+        "standard",
+        "paris has only",
+    ),
+    (
+        "assert_days_of_their_own_make_sense",
+        "update policy.holidays set opens = time '13:00', closes = time '09:00' "
+        "where holiday_id = 'paris_2026_christmas'",
+        "holidays.csv",
+        "paris_2026_christmas",
+        "opens at 13:00:00 and closes at 09:00:00",
+    ),
+    (
+        "assert_days_of_their_own_make_sense",
+        "update policy.holidays set opens = time '09:00' where holiday_id = 'paris_2026_christmas'",
+        "holidays.csv",
+        "paris_2026_christmas",
+        "not both",
+    ),
+    (
+        "assert_days_of_their_own_make_sense",
+        "insert into policy.holidays values ('paris_again', 'paris', date '2026-12-25', "
+        "time '09:00', time '12:00', 'open in the morning')",
+        "holidays.csv",
+        "paris_2026_christmas",
+        "one of them is closed",
+    ),
+    (
+        "assert_every_clock_warns_and_runs_out",
         "update policy.sla_tiers set minutes = 100000 where tier_id = 'standard'",
         "sla_tiers.csv",
         "standard",

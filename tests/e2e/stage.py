@@ -20,6 +20,8 @@ import httpx
 import stamina
 
 from flows.settings import Settings
+from flows.sla import Summary as Ticked
+from flows.sla import sla_once
 from flows.sync import Summary, sync, sync_once
 from sandbox.server import Sandbox
 from tests.house import ROOT
@@ -75,6 +77,12 @@ class Stage:
         how = {"do": do} if do else {}
         with stamina.set_testing(True, attempts=ATTEMPTS, cap=True):
             return asyncio.run(sync_once(self.settings(**more), dry_run=dry_run, **how))
+
+    def tick(self, do: Do | None = None, **more: object) -> Ticked:
+        """Run ``sla_once`` in this process, without Prefect and without waiting for retries."""
+        how = {"do": do} if do else {}
+        with stamina.set_testing(True, attempts=ATTEMPTS, cap=True):
+            return asyncio.run(sla_once(self.settings(**more), **how))
 
     def flow(self, **more: object) -> dict[str, Any]:
         """Run the flow as its deployment does."""

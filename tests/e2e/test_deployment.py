@@ -48,8 +48,12 @@ def test_the_deployment_is_registered_and_a_worker_runs_it(
         deployment = client.get("/deployments/name/sync/sync").raise_for_status().json()
         assert [one["schedule"]["cron"] for one in deployment["schedules"]] == ["*/2 * * * *"]
         assert deployment["global_concurrency_limit"]["limit"] == 1
-        # The worker must find this run and not those of the schedule.
-        client.patch(f"/deployments/{deployment['id']}", json={"paused": True}).raise_for_status()
+        clocks = client.get("/deployments/name/sla/sla").raise_for_status().json()
+        assert [one["schedule"]["cron"] for one in clocks["schedules"]] == ["*/5 * * * *"]
+        assert clocks["work_pool_name"] == deployment["work_pool_name"] == "baton"
+        # The worker must find this run and not those of the schedules.
+        for one in (deployment, clocks):
+            client.patch(f"/deployments/{one['id']}", json={"paused": True}).raise_for_status()
         run = (
             client.post(
                 f"/deployments/{deployment['id']}/create_flow_run",

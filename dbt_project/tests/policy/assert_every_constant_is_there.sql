@@ -4,7 +4,14 @@ with
     asked as (
         select
             unnest(
-                ['look_back_days', 'last_contents', 'colleagues_named']
+                [
+                    'look_back_days',
+                    'last_contents',
+                    'colleagues_named',
+                    'clock_horizon_days',
+                    'activities_read_within_minutes',
+                    'clock_acted_on_within_days'
+                ]
             ) as constant_id,
             'number' as kind
         union all

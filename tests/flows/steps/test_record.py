@@ -35,7 +35,8 @@ ROUTES = """
     account_key varchar, cause varchar, previous_owner_id varchar, clock varchar,
     clock_started_at timestamp, previous_warn_at timestamp, previous_due_at timestamp,
     previous_calendar_id varchar, previous_backup_id varchar, routing_rule varchar,
-    fixed_owner_id varchar, given_by varchar, sla_tier varchar
+    fixed_owner_id varchar, given_by varchar, sla_tier varchar,
+    channels varchar
 """
 CANDIDATES = """
     lead_key varchar, user_id varchar, full_name varchar, is_eligible boolean, weight integer,
