@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class House:
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     home = tmp_path_factory.mktemp("house")
-    with pytest.MonkeyPatch.context() as patch, Warehouse(home) as opened:
+    with Warehouse(home) as opened, pytest.MonkeyPatch.context() as patch:
         patch.setenv("BATON_HOME", str(home))
         patch.setenv("DBT_TARGET_PATH", str(home / "dbt"))
         opened.prepare()
@@ -58,4 +59,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         opened.dbt("seed")
         built = opened.dbt("run", "--exclude", "path:models/reporting").results
         queries = {one.node.name: one.node.compiled_code for one in built}
+        # The house stays open while others of this session live in homes of their own.
+        for name in [name for name in os.environ if name.startswith(("BATON_", "DBT_"))]:
+            patch.delenv(name)
         yield House(opened, queries)

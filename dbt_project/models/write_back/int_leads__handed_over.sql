@@ -30,15 +30,25 @@ with
         select
             packed.* exclude (record_url),
             packed.record_url as map_record_url,
-            coalesce(packed.open_lead_id, created.lead_id) as lead_id
+            created.lead_id is not null as is_created,
+            -- Once a pull has shown the record, what it says counts: it may have been
+            -- converted since, which makes it read-only, or deleted by a person.
+            coalesce(
+                packed.open_lead_id,
+                case when shown.lead_id is null then created.lead_id end
+            ) as lead_id
         from packed
         left join created on packed.lead_key = created.lead_key
+        left join
+            {{ ref("stg_salesforce__leads") }} as shown
+            on created.lead_id = shown.lead_id
     )
 select
-    placed.* exclude (map_record_url, lead_id),
+    placed.* exclude (map_record_url, lead_id, is_created),
     coalesce(placed.lead_id, placed.salesforce_contact_id) as who_id,
     coalesce(placed.lead_id, placed.salesforce_lead_id, placed.salesforce_contact_id)
     is null
+    and not placed.is_created
     and coalesce(
         policy.creates = 'baton'
         or placed.owner_assigned_at + to_minutes(policy.wait_minutes) <= {{ as_of() }},
