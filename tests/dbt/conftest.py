@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,18 +49,23 @@ class House:
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     home = tmp_path_factory.mktemp("house")
+    queries = built(home)
+    # Opened again without dbt: its one connection in this process, and the environment it reads,
+    # belong to whichever test of the session runs whole syncs meanwhile.
     with Warehouse(home) as opened, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BATON_HOME", str(home))
-        patch.setenv("DBT_TARGET_PATH", str(home / "dbt"))
+        for name in [name for name in os.environ if name.startswith(("BATON_", "DBT_TARGET"))]:
+            patch.delenv(name)
+        yield House(opened, queries)
+
+
+def built(home: Path) -> dict[str, str]:
+    """Build every room of an empty home; returns the query of each model."""
+    with Warehouse(home) as opened:
         opened.prepare()
         opened.execute(
             "insert into ledger.ops.runs by name select ? as as_of, 'run' as run_id",
             [NOW.replace(tzinfo=None)],
         )
         opened.dbt("seed")
-        built = opened.dbt("run", "--exclude", "path:models/reporting").results
-        queries = {one.node.name: one.node.compiled_code for one in built}
-        # The house stays open while others of this session live in homes of their own.
-        for name in [name for name in os.environ if name.startswith(("BATON_", "DBT_"))]:
-            patch.delenv(name)
-        yield House(opened, queries)
+        results = opened.dbt("run", "--exclude", "path:models/reporting").results
+        return {one.node.name: one.node.compiled_code for one in results}
