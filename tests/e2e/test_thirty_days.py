@@ -40,7 +40,7 @@ AWAY = (
     (FARAH, datetime.fromisoformat("2026-10-19"), datetime.fromisoformat("2026-10-22")),
     (CHLOE, datetime.fromisoformat("2026-10-20T12:00"), datetime.fromisoformat("2026-10-20T18:00")),
 )
-BY_HAND, LEAVES, HOLIDAY = 8, 15, 22
+BY_HAND, LEAVES, HOLIDAY = 9, 15, 23
 
 
 class Month:
@@ -312,12 +312,12 @@ def planned(month: Month) -> None:
     for day in range(DAYS):
         midnight = START.replace(hour=0) + timedelta(days=day)
         weekday = midnight.isoweekday()
-        times = [(7, 10), (15, 40)] if weekday < 6 else [(11, 3)] if weekday == 6 else []
-        for hour, minute in times:
+        hour, minute = (11, 3) if weekday == 6 else (7, 10) if day % 2 else (15, 40)
+        if weekday < 7:
             moment = midnight + timedelta(hours=hour, minutes=minute)
             month.at(moment, lambda: month.arrive(next(kinds)))
+            month.at(moment + 2 * MINUTE, lambda: month.arrive(next(kinds)))
             month.at(moment + 7 * MINUTE, month.sync)
-        month.at(midnight + timedelta(hours=20, minutes=32), month.sync)
     hand = START.replace(hour=15, minute=48) + timedelta(days=BY_HAND - 1)
     month.at(hand, month.give_by_hand)
     month.at(hand + MINUTE, month.sync)
