@@ -113,22 +113,6 @@ class Promise:
         self.warn_at = agreed.after(calendar, self.since, int(self.tier["warn_minutes"]))
         self.due_at = agreed.after(calendar, self.since, int(self.tier["minutes"]))
 
-    def expected(self, agreed: Agreement, until: datetime) -> dict[str, tuple[str, datetime]]:
-        """Who has to be told by the run of a moment, and by which run: by kind of message."""
-        found: dict[str, tuple[str, datetime]] = {}
-        reminder, end = on_grid(self.warn_at), on_grid(self.due_at)
-        if reminder < self.due_at and self._waits(reminder) and reminder <= until:
-            found["remind"] = (self.owner, reminder)
-        if self._waits(end) and end <= until:
-            found["coach"] = (self.owner, end)
-            backup = agreed.backup(self.owner)
-            if backup:
-                found["escalate"] = (backup, end)
-        return found
-
-    def _waits(self, moment: datetime) -> bool:
-        return self.touched_at is None or self.touched_at > moment
-
     def status(self, now: datetime) -> str:
         """How the clock stands."""
         if self.touched_at is not None:
