@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,6 +29,9 @@ TELEMETRY_OFF = {
 
 # Prefect and Great Expectations read these once, when they are imported: here is before that.
 os.environ.update(TELEMETRY_OFF)
+# A test reads its own settings, never those of the shell it was started from.
+for name in [name for name in os.environ if name.startswith("BATON_")]:
+    del os.environ[name]
 # A proxy of the machine must not stand between a test and its loopback servers.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
@@ -59,6 +62,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.timeout(seconds))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, None, None]:
+    """No file leaves settings behind: the next would run in its home and not in its own."""
+    yield
+    if nextitem is None or nextitem.path != item.path:
+        left = [name for name in os.environ if name.startswith("BATON_")]
+        for name in left:
+            del os.environ[name]
+        assert not left, f"{item.path.name} leaves {', '.join(left)} in the environment"
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     for line in config.stash[_remarks]:
         terminalreporter.write_line(line)
@@ -68,14 +84,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def remark(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Say something at the end of the run without failing."""
     return request.config.stash[_remarks].append
-
-
-@pytest.fixture(autouse=True)
-def no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test reads its own settings, never those of the shell it was started from."""
-    for name in list(os.environ):
-        if name.startswith("BATON_"):
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")

@@ -317,10 +317,9 @@ def lives() -> list[Life]:
 
 
 def test_the_same_people_come_of_any_order_of_arrival_and_of_any_number_of_runs(
-    tmp_path: Path, lives: list[Life], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, lives: list[Life]
 ) -> None:
     with Warehouse(tmp_path) as warehouse:
-        monkeypatch.setenv("BATON_HOME", str(warehouse.home))
         warehouse.prepare()
         warehouse.dbt("seed", "--select", "path:seeds/policy")
         warehouse.dbt("run", "--select", "+policy_version")

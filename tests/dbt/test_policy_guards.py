@@ -957,15 +957,6 @@ def warehouse(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield opened
 
 
-@pytest.fixture(autouse=True)
-def home_of_the_module(
-    warehouse: Warehouse, no_settings_of_the_developer: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The home outlives a test, and the environment that tells dbt of it does not."""
-    monkeypatch.setenv("BATON_HOME", str(warehouse.home))
-    monkeypatch.setenv("DBT_TARGET_PATH", str(warehouse.home / "dbt"))
-
-
 @pytest.fixture
 def edit(project: Path) -> Iterator[Any]:
     """Change a policy file; it is put back after the test."""
