@@ -1,8 +1,23 @@
 -- One row per completed call, e-mail, meeting or other deed of a person in sales with a
 -- lead: a view of staging, so that whoever has just called is known to have called.
 {{ config(materialized="view", access="protected") }}
+-- depends_on: {{ ref('int_people__renamed') }}
 with
-    people as (select lead_key, record_id from {{ ref("people") }}),
+    known as (select lead_key, record_id from {{ ref("people") }}),
+    people as (
+        select lead_key, record_id
+        from known
+        union
+        -- A rep may call about a record Baton has just made, before any pull has
+        -- shown it.
+        select lead_key, vendor_id as record_id
+        from {{ recorded("receipts") }}
+        where
+            target = 'salesforce.lead'
+            and status = 'accepted'
+            and vendor_id is not null
+            and vendor_id not in (select record_id from known)
+    ),
     users as (select * from {{ ref("stg_salesforce__users") }}),
     machines as (
         select user_id
