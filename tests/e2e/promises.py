@@ -121,6 +121,22 @@ class Promise:
             return "red"
         return "yellow" if now >= self.warn_at else "green"
 
+    def expected(self, agreed: Agreement, until: datetime) -> dict[str, tuple[str, datetime]]:
+        """Who had to be told what, and at which run of the clocks' flow."""
+        found = {}
+        warning, end = on_grid(self.warn_at), on_grid(self.due_at)
+        if warning < self.due_at and warning <= until and self._waits(warning):
+            found["remind"] = (self.owner, warning)
+        if end <= until and self._waits(end):
+            found["coach"] = (self.owner, end)
+            if backup := agreed.backup(self.owner):
+                found["escalate"] = (backup, end)
+        return found
+
+    def _waits(self, moment: datetime) -> bool:
+        """Whether nobody has touched the lead by a moment."""
+        return self.touched_at is None or self.touched_at > moment
+
     def as_row(self, now: datetime) -> dict[str, Any]:
         """The row the clock must have in ``lead_clocks``; times in UTC, without their zone."""
         touched = self.touched_at

@@ -369,6 +369,20 @@ def test_every_clock_stands_as_counted_by_the_minute(month: Month) -> None:
     assert {row["sla_status"] for row in counted.values()} >= {"met", "breached", "red"}
 
 
+def test_who_had_to_be_told_was_told_on_time_and_once(month: Month) -> None:
+    # What a clock was told of before its lead went to another is judged up to that moment.
+    ends = [(promise, month.now) for promise in month.promises.values()]
+    ends += [(promise, month.promises[promise.lead_key].since) for promise in month.closed]
+    wrong = {
+        f"{promise.lead_key} of {promise.owner}": (promise.told, expected)
+        for promise, until in ends
+        if promise.told != (expected := promise.expected(month.agreed, until))
+    }
+    assert wrong == {}
+    told = [kind for promise, _ in ends for kind in promise.told]
+    assert set(told) == {"remind", "escalate", "coach"}
+
+
 def test_who_left_has_no_lead_and_who_came_in_got_the_whole_time(month: Month) -> None:
     assert all(promise.owner not in month.gone for promise in month.promises.values())
     moved = month.stage.rows("select * from ledger.ops.assignments where cause = 'owner_inactive'")
