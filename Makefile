@@ -9,6 +9,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 LOCKS := requirements-dev.lock requirements-bootstrap.lock requirements-build.txt
 
+# The tests of a file share what they set up. In the order of the folders the longest files come first.
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 # No tool that a recipe starts may phone home.
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
@@ -51,7 +54,7 @@ demo: setup  ## the sandbox, a Prefect server and two syncs on loopback (DEMO_EX
 	@$(BIN)/baton demo $(if $(filter-out 0,$(DEMO_EXIT)),--exit)
 
 test: setup  ## the default suite: no network beyond loopback
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 lint: setup  ## ruff, mypy --strict, sqlfmt, codespell
 	$(BIN)/ruff check .
@@ -69,10 +72,10 @@ bench: setup  ## measure; prints figures
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 slow: setup  ## whole demos, the deployment, rebuilds by dbt alone, a load of real history
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+	@$(BIN)/python -m pytest -m slow $(SIDE_BY_SIDE) $(ARGS)
 
 faults: setup  ## the suite in which the outside world throttles, drops and lies
-	@$(BIN)/python -m pytest -m faults $(ARGS)
+	@$(BIN)/python -m pytest -m faults $(SIDE_BY_SIDE) $(ARGS)
 
 docs: setup  ## write docs/tables.md and docs/ownership.md again from dbt's YAML and the policy
 	@$(BIN)/python docs/generate_tables.py

@@ -38,18 +38,11 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 LONG_MARKS = {"e2e": 600, "slow": 600, "faults": 600, "bench": 1800}
 SERVER_START_SECONDS = 120
 
-_remarks = pytest.StashKey[list[str]]()
-
-
 class Box(Protocol):
     """The part of a running sandbox that settings are made from."""
 
     @property
     def env(self) -> Mapping[str, str]: ...
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_remarks] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -75,15 +68,18 @@ def pytest_runtest_teardown(
         assert not left, f"{item.path.name} leaves {', '.join(left)} in the environment"
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    for line in config.stash[_remarks]:
-        terminalreporter.write_line(line)
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "call":
+                for name, text in report.user_properties:
+                    terminalreporter.write_line(f"{name}: {text}")
 
 
 @pytest.fixture
 def remark(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Say something at the end of the run without failing."""
-    return request.config.stash[_remarks].append
+    return lambda text: request.node.user_properties.append(("remark", text))
 
 
 @pytest.fixture(scope="session")
