@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import duckdb
 
+from flows import publishing
 from flows.errors import PolicyError, WarehouseBusy, WarehouseError, mask
 from flows.settings import dbt_environment, restore_environment
 
@@ -514,85 +515,14 @@ class Warehouse:
     # --- the published copy -------------------------------------------------------------------
 
     def publish(self, as_of: datetime) -> Path:
-        """Write the doors and the ledger to the idle of two files, then point ``current`` at it.
-
-        Readers never wait and never see half a run: they open what ``current`` names.
-        """
-        pointer = self.home / "published" / "current"
-        pointer.parent.mkdir(exist_ok=True)
-        now = pointer.read_text().strip() if pointer.exists() else "b.duckdb"
-        idle = pointer.parent / ("b.duckdb" if now == "a.duckdb" else "a.duckdb")
+        """Publish the doors as they are now; see ``publishing.publish``."""
         doors = [
             (node["schema"], node["name"])
             for folder in ("people", "scoring", "routing", "lifecycle", "reporting")
             for node in self.nodes(folder, access="public")
         ]
         with self._lock:
-            self.connection.execute(f"attach '{idle}' as published")
-            try:
-                self._publish(doors, as_of)
-            except BaseException:
-                with contextlib.suppress(duckdb.TransactionException):
-                    self.connection.execute("rollback")
-                raise
-            finally:
-                self.connection.execute("detach published")
-        part = pointer.with_suffix(".part")
-        part.write_text(idle.name)
-        part.replace(pointer)
-        return idle
-
-    def _publish(self, doors: list[tuple[str, str]], as_of: datetime) -> None:
-        run = self.connection.execute
-        run("create table if not exists published.published_runs (as_of timestamp)")
-        row = run("select max(as_of) from published.published_runs").fetchone()
-        since = row[0] if row else None
-        run("insert into raw.touched_log select lead_key, as_of from people.leads_touched")
-        row = run("select max(as_of) from raw.touched_log").fetchone()
-        if since is not None and row and (row[0] is None or row[0] <= since):
-            # Nobody was touched since this copy was made: its doors are what they are.
-            doors = [door for door in doors if door[1] == "leads_touched"]
-        run("begin")
-        for schema, name in doors:
-            run(f"create schema if not exists published.{schema}")
-            described = {
-                column[0]: column[1]
-                for column in run(f"describe select * from {schema}.{name}").fetchall()
-            }
-            there = run(
-                "select list(column_name order by column_index) from duckdb_columns() "
-                "where database_name = 'published' and schema_name = ? and table_name = ?",
-                [schema, name],
-            ).fetchone()
-            small = (
-                "lead_key" not in described
-                or name == "leads_touched"  # is about the run: what it does not list is gone
-                or since is None
-                or there is None
-                or there[0] != list(described)
-            )
-            if small:
-                run(
-                    f"create or replace table published.{schema}.{name} as "
-                    f"select * from {schema}.{name}"
-                )
-                continue
-            touched = (
-                "(select lead_key from raw.touched_log where as_of > "
-                f"timestamp '{since}' or as_of = timestamp '{as_of:%Y-%m-%d %H:%M:%S.%f}')"
-            )
-            run(f"delete from published.{schema}.{name} where lead_key in {touched}")
-            run(
-                f"insert into published.{schema}.{name} "
-                f"select * from {schema}.{name} where lead_key in {touched}"
-            )
-        for row in run(
-            "select schema_name, table_name from duckdb_tables() where database_name = 'ledger'"
-        ).fetchall():
-            _copy_ledger_table(run, row[0], row[1], since)
-        run("insert into published.published_runs values (?)", [as_of])
-        run("commit")
-        run("delete from raw.touched_log where as_of < ?", [since or as_of])
+            return publishing.publish(self.connection, self.home, doors, as_of)
 
 
 # What a failing test of one column means, after its value.
@@ -736,28 +666,6 @@ def _portions(pages: Iterable[Page]) -> Iterator[Page]:
 
 def _naive(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _copy_ledger_table(
-    run: Callable[..., Any], schema: str, table: str, since: datetime | None
-) -> None:
-    """Bring one ledger table of the published copy up to date: rows are only ever added."""
-    run(f"create schema if not exists published.{schema}")
-    run(
-        f"create table if not exists published.{schema}.{table} as "
-        f"select * from ledger.{schema}.{table} where false"
-    )
-    if since is None:
-        run(f"delete from published.{schema}.{table}")
-        run(f"insert into published.{schema}.{table} select * from ledger.{schema}.{table}")
-        return
-    stamp = f"timestamp '{since}'"
-    # A run that ended later than the copy was made has rows of the same now: replaced, not doubled.
-    run(f"delete from published.{schema}.{table} where as_of >= {stamp}")
-    run(
-        f"insert into published.{schema}.{table} "
-        f"select * from ledger.{schema}.{table} where as_of >= {stamp}"
-    )
 
 
 def _places() -> tuple[str, ...]:
