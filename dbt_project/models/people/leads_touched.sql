@@ -15,6 +15,11 @@
     "lead_facts",
     {"lead_key": "varchar", "evidence_key": "varchar"},
 ) %}
+{%- set domains_before = previous(
+    "people",
+    "int_accounts__of_domain",
+    {"domain": "varchar", "account_key": "varchar"},
+) %}
 {%- set scores_before = previous(
     "scoring",
     "lead_scores",
@@ -24,13 +29,18 @@
 {%- set lifecycle_before = previous(
     "lifecycle",
     "lead_lifecycle",
-    {"lead_key": "varchar", "next_change_at": "timestamp"},
+    {
+        "lead_key": "varchar",
+        "reengagement_owner_id": "varchar",
+        "next_change_at": "timestamp",
+    },
 ) %}
 -- depends_on: {{ ref('int_people__renamed') }}
 with
     people as (select record_key, lead_key, record_id, email from {{ ref("people") }}),
     affected as (select * from {{ ref("int_people__affected") }}),
     profiles_before as (select * from {{ profiles_before }}),
+    lifecycle_before as (select * from {{ lifecycle_before }}),
     new_submissions as (
         select email
         from {{ ref("stg_hubspot__form_submissions") }}
@@ -158,6 +168,24 @@ with
                 from {{ ref("stg_salesforce__accounts") }}
                 where _seq > {{ built("seq") }}
             )
+    ),
+    -- Whose domain stands for another account than it did, as a contact of the one that
+    -- had most has moved.
+    moved_domains as (
+        select coalesce(now.domain, before.domain) as domain
+        from
+            (
+                select domain, account_key from {{ ref("accounts") }} where is_of_domain
+            ) as now
+        full join {{ domains_before }} as before on now.domain = before.domain
+        where now.account_key is distinct from before.account_key
+    ),
+    changed_domains as (
+        select domain
+        from changed_accounts
+        union
+        select domain
+        from moved_domains
     ),
     names_changed as (
         select 1
@@ -304,7 +332,7 @@ with
         select profiles_before.lead_key, 'account' as cause
         from profiles_before
         inner join
-            changed_accounts on profiles_before.company_domain = changed_accounts.domain
+            changed_domains on profiles_before.company_domain = changed_domains.domain
         union
         select below.lead_key, 'account' as cause
         from
@@ -313,7 +341,7 @@ with
                 from profiles_before
                 where company_domain like '%.%.%'
             ) as below
-        inner join changed_accounts on below.domain = changed_accounts.domain
+        inner join changed_domains on below.domain = changed_domains.domain
         union
         select people.lead_key, 'enrichment' as cause
         from people
@@ -343,6 +371,17 @@ with
             on assignments.owner_id = users.user_id
         where not users.is_active and users._seq > {{ built("seq") }}
         union
+        -- Nor does one who left look at it again.
+        select lifecycle_before.lead_key, 'owner left' as cause
+        from lifecycle_before
+        inner join
+            {{ ref("stg_salesforce__users") }} as users
+            on lifecycle_before.reengagement_owner_id = users.user_id
+        where not users.is_active and users._seq > {{ built("seq") }}
+        union
+        select lead_key, 'user' as cause
+        from {{ ref("int_touched__by_users") }}
+        union
         select lead_key, 'ledger' as cause
         from ledger_rows
         union
@@ -354,7 +393,7 @@ with
         where next_change_at <= {{ as_of() }}
         union
         select lead_key, 'clock' as cause
-        from {{ lifecycle_before }}
+        from lifecycle_before
         where next_change_at <= {{ as_of() }}
         union
         select lead_key, 'waiting for an owner' as cause
