@@ -135,6 +135,7 @@
                 profiles.region,
                 profiles.company_domain,
                 accounts.domain as account_domain,
+                accounts.employee_count as account_employee_count,
                 lower(profiles.trigger_url) as trigger_url,
                 lower(profiles.trigger_asset) as trigger_asset,
                 profiles.disposition,
@@ -212,20 +213,27 @@
             when 'products'
             then
                 contains(
-                    case
-                        changed.match_on
-                        when 'url'
-                        then leads.trigger_url
-                        else leads.trigger_asset
-                    end,
+                    coalesce(
+                        case
+                            changed.match_on
+                            when 'url'
+                            then leads.trigger_url
+                            else leads.trigger_asset
+                        end,
+                        ''
+                    ),
                     coalesce(changed.pattern, '')
                 )
+            -- A buying group is judged by the size of its account.
             when 'segments'
             then
-                leads.employee_count >= coalesce(changed.min_employees::bigint, 0)
-                and (
-                    changed.max_employees is null
-                    or leads.employee_count <= changed.max_employees::bigint
+                leads.employee_count
+                between coalesce(changed.min_employees::bigint, 0) and coalesce(
+                    changed.max_employees::bigint, 9223372036854775807
+                )
+                or leads.account_employee_count
+                between coalesce(changed.min_employees::bigint, 0) and coalesce(
+                    changed.max_employees::bigint, 9223372036854775807
                 )
             when 'seniorities'
             then regexp_matches(leads.job_title, coalesce(changed.pattern, ''))

@@ -4,7 +4,12 @@
 -- A view, so that it is empty once the rooms are built with the new policy. Where the
 -- ledger does not hold the policy they were built with, every row counts as new.
 {#- What no lead's row depends on; a reason only where it is told with a lead. -#}
-{%- set reason_is_told = ["routing_rules", "score_exceptions", "scoring_rules"] %}
+{%- set reason_is_told = [
+    "buying_group_rules",
+    "routing_rules",
+    "score_exceptions",
+    "scoring_rules",
+] %}
 {%- set unread = {
     "constants": ["unit"],
     "enrichment_providers": [
