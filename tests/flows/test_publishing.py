@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from flows.publishing import publish
 from flows.warehouse import Warehouse, published
 
-START = datetime(2026, 1, 5, 10)
+START = datetime(2026, 1, 5, 10, tzinfo=UTC).replace(tzinfo=None)
 DOOR = ("lifecycle", "lead_lifecycle")
 
 
