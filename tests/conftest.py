@@ -38,6 +38,7 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 LONG_MARKS = {"e2e": 600, "slow": 600, "faults": 600, "bench": 1800}
 SERVER_START_SECONDS = 120
 
+
 class Box(Protocol):
     """The part of a running sandbox that settings are made from."""
 

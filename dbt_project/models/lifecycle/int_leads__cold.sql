@@ -7,7 +7,9 @@ with
     owned as (select * from {{ ref("int_leads__owned") }}),
     stages as (select * from {{ ref("lifecycle_stages") }}),
     rules as (select * from {{ ref("reengagement_rules") }}),
-    reps as (select user_id from {{ ref("reps") }}),
+    reps as (
+        select user_id from {{ ref("int_reps__available") }} where why_not is null
+    ),
     cold as (
         select
             staged.lead_key,
@@ -25,19 +27,24 @@ select
     cold.lead_key,
     cold.cold_at,
     rules.rule_id as reengagement_rule,
-    case
-        rules.owner_from
-        when 'last_owner'
-        then cold.last_owner_id
-        else rules.owner_user_id
-    end as reengagement_owner_id,
+    reps.user_id as reengagement_owner_id,
     cold.cold_at + to_days(rules.after_days) as reengage_at
 from cold
 inner join
     rules
     on (rules.lifecycle_stage is null or rules.lifecycle_stage = cold.lifecycle_stage)
     and (rules.disposition is null or rules.disposition = cold.disposition)
--- Whoever owned it last may have left; the next row then names somebody.
-left join reps on cold.last_owner_id = reps.user_id
-where rules.owner_from <> 'last_owner' or reps.user_id is not null
-qualify row_number() over (partition by cold.lead_key order by rules.priority) = 1
+-- Whoever is named may have left; the next row then names somebody.
+left join
+    reps
+    on reps.user_id = case
+        rules.owner_from
+        when 'last_owner'
+        then cold.last_owner_id
+        else rules.owner_user_id
+    end
+qualify
+    row_number() over (
+        partition by cold.lead_key order by reps.user_id is null, rules.priority
+    )
+    = 1

@@ -18,7 +18,8 @@ with
         select
             lead_key,
             arg_max(status, as_of) as context_status,
-            arg_max(gaps, as_of) as context_gaps
+            -- Nothing missing is an answer too.
+            arg_max_null(gaps, as_of) as context_gaps
         from {{ recorded("context_checks", "quality") }}
         group by lead_key
     ),

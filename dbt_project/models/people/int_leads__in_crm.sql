@@ -77,7 +77,12 @@ select
     crm_contacts.owner_id as crm_contact_owner_id,
     map_contacts.owner_id as map_owner_id,
     coalesce(crm_statuses.lead_status, map_statuses.lead_status, 'open') as lead_status,
-    coalesce(crm_statuses.disposition, map_statuses.disposition) as disposition,
+    -- Of one system with its status: what the other said of an older one is over.
+    case
+        when crm_statuses.lead_status is not null
+        then crm_statuses.disposition
+        else map_statuses.disposition
+    end as disposition,
     crm_leads.disqualification_reason as disposition_reason,
     map_contacts.record_url as map_record_url
 from keys
