@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -178,6 +179,26 @@ class Stage:
         for name in STORES:
             shutil.copy2(self.home / name, to / name)
         return to
+
+
+def assert_each_was_served_once(stage: Stage) -> None:
+    """Effects equal intents: every lead handed over has one owner, one message, one task."""
+    given = stage.rows("select * from ledger.ops.assignments")
+    keys = sorted(one["assignment_key"] for one in given)
+    assert len(keys) == len({one["lead_key"] for one in given})
+    assert sorted(stage.messages()) == keys
+    tasks = stage.control("GET", "/records/salesforce/Task")["records"]
+    errands = Counter(one["baton_task_key__c"] for one in tasks if one.get("baton_task_key__c"))
+    assert errands == Counter(keys)
+    records = stage.control("GET", "/records/salesforce/Lead")["records"]
+    held = Counter(one["baton_lead_key__c"] for one in records if one.get("baton_lead_key__c"))
+    assert not [key for key, times in held.items() if times > 1]
+    emails = Counter(one["Email"] for one in records if one.get("baton_lead_key__c"))
+    assert not [email for email, times in emails.items() if times > 1]
+    owner_of = {one["lead_key"]: one["owner_id"] for one in given}
+    for one in records:
+        if one.get("baton_lead_key__c"):
+            assert one["OwnerId"] == owner_of[one["baton_lead_key__c"]]
 
 
 def fingerprints(home: Path) -> dict[str, str]:
