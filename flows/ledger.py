@@ -16,7 +16,8 @@ from typing import Any
 from flows.connectors.base import Field, Receipt, Reject
 from flows.connectors.budget import Budget
 from flows.errors import mask
-from flows.warehouse import Landed, Warehouse
+from flows.landing import Landed
+from flows.warehouse import Warehouse
 
 PERSON_TABLES = {
     "hubspot__contacts": "hubspot:contact",

@@ -37,6 +37,7 @@ LAYERS = {
     "flows.connectors": 2,
     "flows.warehouse": 2,
     "flows.ledger": 2,
+    "flows.landing": 2,
     "flows.publishing": 2,
     "flows.draw": 2,
     "flows.steps": 3,

@@ -16,9 +16,10 @@ from flows.connectors.salesforce import Salesforce
 from flows.connectors.slack import Slack
 from flows.connectors.smtp import Smtp
 from flows.errors import SettingsError
+from flows.landing import Landed
 from flows.ledger import Ledger
 from flows.settings import Settings
-from flows.warehouse import DBT_PROJECT, Landed, Warehouse
+from flows.warehouse import DBT_PROJECT, Warehouse
 
 
 @dataclass(frozen=True, slots=True)
