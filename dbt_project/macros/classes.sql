@@ -60,3 +60,26 @@
         )
         = 1
 {%- endmacro %}
+
+
+{#
+  One row per host with the named account it belongs to: its own domain's, else that of the nearest
+  domain above it.
+#}
+{% macro named_accounts_of(hosts) -%}
+    select candidates.host, named_accounts.*
+    from
+        (
+            select
+                host, unnest(list_prepend(host, {{ domains_above("host") }})) as domain
+            from {{ hosts }}
+        ) as candidates
+    inner join
+        {{ ref("named_accounts") }} as named_accounts
+        on candidates.domain = named_accounts.domain
+    qualify
+        row_number() over (
+            partition by candidates.host order by len(candidates.domain) desc
+        )
+        = 1
+{%- endmacro %}

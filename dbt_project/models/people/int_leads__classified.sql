@@ -57,22 +57,8 @@ with
             on leads.account_key = accounts.account_key
         where accounts.domain is not null
     ),
-    candidates as (
-        select host, unnest(list_prepend(host, {{ domains_above("host") }})) as domain
-        from (select distinct host from hosts)
-    ),
-    named_hosts as (
-        select candidates.host, named_accounts.*
-        from candidates
-        inner join
-            {{ ref("named_accounts") }} as named_accounts
-            on candidates.domain = named_accounts.domain
-        qualify
-            row_number() over (
-                partition by candidates.host order by len(candidates.domain) desc
-            )
-            = 1
-    ),
+    distinct_hosts as (select distinct host from hosts),
+    named_hosts as ({{ named_accounts_of("distinct_hosts") }}),
     named as (
         select hosts.lead_key, named_hosts.*
         from hosts

@@ -9,6 +9,7 @@
 -- depends_on: {{ ref('seniorities') }}
 -- depends_on: {{ ref('territories') }}
 -- depends_on: {{ ref('products') }}
+-- depends_on: {{ ref('named_accounts') }}
 with
     examples as (
         select
@@ -121,21 +122,31 @@ with
     satisfied as ({{ rows_satisfied("attributes") }}),
     points as ({{ points_of("satisfied") }}),
     scores as ({{ scores_of("profiles", "points") }}),
+    hosts as (
+        select distinct company_domain as host
+        from described
+        where company_domain is not null
+    ),
+    named_hosts as ({{ named_accounts_of("hosts") }}),
     owners as (
         select
             described.lead_key,
             'account_owner' as owner_from,
-            described.account_owner_id as owner_id
+            described.account_owner_id as owner_id,
+            null as owner_pool
         from described
         inner join
             {{ ref("reps") }} as reps on described.account_owner_id = reps.user_id
         union all
-        select described.lead_key, 'named_account' as owner_from, named.owner_user_id
+        -- A person where the row names one, else the pool.
+        select
+            described.lead_key,
+            'named_account' as owner_from,
+            named_hosts.owner_user_id,
+            case when named_hosts.owner_user_id is null then named_hosts.pool end
         from described
-        inner join
-            {{ ref("named_accounts") }} as named
-            on described.company_domain = named.domain
-            and named.owner_user_id is not null
+        inner join named_hosts on described.company_domain = named_hosts.host
+        where coalesce(named_hosts.owner_user_id, named_hosts.pool) is not null
     ),
     ready as (
         select described.*, scores.icp_score
