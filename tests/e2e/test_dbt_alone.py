@@ -9,8 +9,6 @@ import pytest
 
 from tests.e2e.stage import OF_THE_RUN, STORES, Stage, differences, run_dbt, told
 
-pytestmark = pytest.mark.slow
-
 
 def test_dbt_build_passes_on_an_empty_directory(tmp_path: Path) -> None:
     built = run_dbt(tmp_path, "build")
@@ -18,6 +16,7 @@ def test_dbt_build_passes_on_an_empty_directory(tmp_path: Path) -> None:
     assert "ERROR=0" in built.stdout
 
 
+@pytest.mark.slow
 def test_dbt_build_on_a_copy_of_a_used_home_passes_and_changes_no_row(
     set_up: Callable[..., Stage], tmp_path: Path
 ) -> None:
