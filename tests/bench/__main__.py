@@ -26,8 +26,8 @@ from typing import Any
 import httpx
 
 from tests.bench import extraction, scoring
+from tests.bench.children import ROOT, figures_of
 
-ROOT = Path(__file__).resolve().parents[2]
 # The index of the vendor's search lags, and what it does not show yet cannot be pulled.
 INDEX_LAG_SECONDS = 2.0
 
@@ -74,15 +74,7 @@ def in_child(size: int, changed: int, repeats: int) -> dict[str, Any]:
     """Measure one size in a fresh process and return its figures."""
     print(f"bench: {size:,} leads …", file=sys.stderr, flush=True)
     words = ["--child", str(size), "--changed", str(changed), "--repeats", str(repeats)]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench", *words],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return figures
+    return figures_of("tests.bench", *words)
 
 
 def measure(size: int, changed: int, repeats: int) -> dict[str, Any]:

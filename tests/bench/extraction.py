@@ -23,7 +23,8 @@ from typing import Any
 import httpx
 import orjson
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.bench.children import ROOT, figures_of
+
 DOORS = ("hubspot.contacts", "salesforce.leads")
 PAGE = {"hubspot.contacts": 200, "salesforce.leads": 2000}
 # The index of the vendor's search lags, and what it does not show yet cannot be pulled.
@@ -44,8 +45,8 @@ def run(sizes: list[int], repeats: int) -> list[dict[str, Any]]:
 def _compared(door: str, env_file: Path, repeats: int) -> dict[str, Any]:
     bare, ours = [], []
     for _ in range(repeats):
-        bare.append(_in_child("bare", door, env_file))
-        ours.append(_in_child("pull", door, env_file))
+        bare.append(figures_of("tests.bench.extraction", "bare", door, env_file))
+        ours.append(figures_of("tests.bench.extraction", "pull", door, env_file))
     bare_rate = statistics.median(one["records"] / one["seconds"] for one in bare)
     rate = statistics.median(one["records"] / one["seconds"] for one in ours)
     if {one["records"] for one in bare} != {one["records"] for one in ours}:
@@ -59,18 +60,6 @@ def _compared(door: str, env_file: Path, repeats: int) -> dict[str, Any]:
         "least_requests": -(-ours[0]["records"] // PAGE[door]),
         "peak_mib": max(one["peak_mib"] for one in ours),
     }
-
-
-def _in_child(what: str, door: str, env_file: Path) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.extraction", what, door, str(env_file)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return figures
 
 
 @contextmanager

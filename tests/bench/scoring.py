@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.draw import Candidate, draw_batch
+from tests.bench.children import figures_of
 
 if TYPE_CHECKING:
     from flows.warehouse import Warehouse
 
-ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 6, 1, 15, tzinfo=UTC)
 MOST_MEMORY = "12GB"
 ROOMS = ("scoring", "routing")
@@ -52,9 +51,15 @@ def run(sizes: list[int]) -> list[dict[str, Any]]:
     for size in sizes:
         print(f"bench: scoring {size:,} …", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="baton-bench-") as home:
-            _in_child("invent", home, size)
+            figures_of("tests.bench.scoring", "invent", home, size)
             figures.append(
-                {"leads": size, **{what: _in_child(what, home, size) for what in MEASURED}}
+                {
+                    "leads": size,
+                    **{
+                        what: figures_of("tests.bench.scoring", what, home, size)
+                        for what in MEASURED
+                    },
+                }
             )
     return figures
 
@@ -72,18 +77,6 @@ def draws() -> dict[str, Any]:
     if len(drawn) != DRAWS or sum(credits.values()):
         raise SystemExit("bench: the draws were not all made, or their credits do not sum to zero")
     return {"draws": DRAWS, "per_second": round(DRAWS / told["seconds"]), **told}
-
-
-def _in_child(what: str, home: str, size: int) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.scoring", what, home, str(size)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return figures
 
 
 def _measured(what: str, home: str, size: int) -> dict[str, Any]:

@@ -54,29 +54,21 @@ where
     contacts.lifecycle_stage is not null
     and contacts.lifecycle_stage not in ('subscriber', 'evangelist', 'other')
     and stages.lifecycle_stage is null
-union all
-select
-    leads.record_key,
-    'lead status unknown to the policy, read as open: ' || leads.status
-from {{ ref("stg_salesforce__leads") }} as leads
-left join
-    {{ ref("lead_statuses") }} as statuses
-    on statuses.system = 'salesforce'
-    and lower(trim(leads.status)) = statuses.vendor_status
-where
-    not leads.is_deleted
-    and nullif(trim(leads.status), '') is not null
-    and statuses.status_id is null
-union all
-select
-    contacts.record_key,
-    'lead status unknown to the policy, read as open: ' || contacts.lead_status
-from {{ ref("stg_hubspot__contacts") }} as contacts
-left join
-    {{ ref("lead_statuses") }} as statuses
-    on statuses.system = 'hubspot'
-    and lower(trim(contacts.lead_status)) = statuses.vendor_status
-where
-    not contacts.is_deleted
-    and nullif(trim(contacts.lead_status), '') is not null
-    and statuses.status_id is null
+{%- for system, object, status in [
+        ("salesforce", "leads", "status"),
+        ("hubspot", "contacts", "lead_status"),
+    ] %}
+    union all
+    select
+        records.record_key,
+        'lead status unknown to the policy, read as open: ' || records.{{ status }}
+    from {{ ref("stg_" ~ system ~ "__" ~ object) }} as records
+    left join
+        {{ ref("lead_statuses") }} as statuses
+        on statuses.system = '{{ system }}'
+        and lower(trim(records.{{ status }})) = statuses.vendor_status
+    where
+        not records.is_deleted
+        and nullif(trim(records.{{ status }}), '') is not null
+        and statuses.status_id is null
+{%- endfor %}

@@ -23,6 +23,32 @@
     "due_line",
     "routing_rule",
 ] %}
+{#- What a hand-over tells, in the order a rep reads it. -#}
+{%- set fields = [
+    ("Who", "who_line"),
+    ("Why now", "trigger_line || ', ' || trigger_when"),
+    ("What else", "else_line"),
+    ("Read last", "contents_line"),
+    ("Before", "previous_interactions"),
+    ("Score", "score_line"),
+    ("Role and technology", "role_line || '; ' || technology_line"),
+    ("So far", "so_far_line"),
+    ("Their company", "colleagues_line"),
+    ("Came from", "source_line"),
+] %}
+{%- set button -%}
+    {
+        'type': 'actions',
+        'elements': [
+            {
+                'type': 'button',
+                'action_id': 'open_record',
+                'text': {'type': 'plain_text', 'text': 'Open the record'},
+                'url': record_url
+            }
+        ]
+    }
+{%- endset %}
 with
     messages as (
         select * from {{ ref("int_messages__addressed") }} where not is_without_slack
@@ -61,76 +87,15 @@ with
                         {
                             'type':'section',
                             'fields':[
-                                {
-                                    'type':'mrkdwn',
-                                    'text':left('*Who*' || chr(10) || who_line, 2000)
-                                },
-                                {
-                                    'type':'mrkdwn',
-                                    'text':left(
-                                        '*Why now*'
-                                        || chr(10)
-                                        || trigger_line
-                                        || ', '
-                                        || trigger_when,
-                                        2000
-                                    )
-                                },
-                                {
-                                    'type':'mrkdwn',
-                                    'text':left(
-                                        '*What else*' || chr(10) || else_line, 2000
-                                    )
-                                },
-                                {
-                                    'type':'mrkdwn',
-                                    'text':left(
-                                        '*Read last*' || chr(10) || contents_line, 2000
-                                    )
-                                },
-                                {
-                                    'type':'mrkdwn',
-                                    'text':left(
-                                        '*Before*' || chr(10) || previous_interactions,
-                                        2000
-                                    )
-                                },
-                                {
-                                    'type':'mrkdwn',
-                                    'text':left(
-                                        '*Score*' || chr(10) || score_line, 2000
-                                    )
-                                },
-                                {
-                                    'type':'mrkdwn',
-                                    'text':left(
-                                        '*Role and technology*'
-                                        || chr(10)
-                                        || role_line
-                                        || '; '
-                                        || technology_line,
-                                        2000
-                                    )
-                                },
-                                {
-                                    'type':'mrkdwn',
-                                    'text':left(
-                                        '*So far*' || chr(10) || so_far_line, 2000
-                                    )
-                                },
-                                {
-                                    'type':'mrkdwn',
-                                    'text':left(
-                                        '*Their company*' || chr(10) || colleagues_line,
-                                        2000
-                                    )
-                                },
-                                {
-                                    'type':'mrkdwn',
-                                    'text':left(
-                                        '*Came from*' || chr(10) || source_line, 2000
-                                    )
-                                }
+                                {%- for head, text in fields %}
+                                    {
+                                        'type':'mrkdwn',
+                                        'text':left(
+                                            '*{{ head }}*' || chr(10) || {{ text }},
+                                            2000
+                                        )
+                                    }{{ "," if not loop.last }}
+                                {%- endfor %}
                             ]
                         }::json,
                         {
@@ -150,19 +115,7 @@ with
                                 )
                             }
                         }::json,
-                        {
-                            'type':'actions',
-                            'elements':[
-                                {
-                                    'type':'button',
-                                    'action_id':'open_record',
-                                    'text': {
-                                        'type':'plain_text', 'text':'Open the record'
-                                    },
-                                    'url':record_url
-                                }
-                            ]
-                        }::json,
+                        {{ button }}::json,
                         {
                             'type':'context',
                             'elements':[
@@ -184,24 +137,7 @@ with
                             'type':'section',
                             'text': {'type':'mrkdwn', 'text':left(message_text, 3000)}
                         }::json,
-                        case
-                            when record_url is not null
-                            then
-                                {
-                                    'type':'actions',
-                                    'elements':[
-                                        {
-                                            'type':'button',
-                                            'action_id':'open_record',
-                                            'text': {
-                                                'type':'plain_text',
-                                                'text':'Open the record'
-                                            },
-                                            'url':record_url
-                                        }
-                                    ]
-                                }::json
-                        end
+                        case when record_url is not null then {{ button }}::json end
                     ]
             end as laid
         from escaped
