@@ -26,9 +26,21 @@ def test_a_lead_is_sales_ready_from_7() -> None:
 
 
 def test_who_asks_for_a_person_is_called_and_a_competitor_never_is() -> None:
-    effects = {row["attribute"]: row["effect"] for row in rows("score_exceptions")}
-    assert effects["demo_request"] == effects["contact_sales"] == "always_mql"
-    assert effects["is_competitor"] == "never_mql"
+    effects = {
+        (row["attribute"], row["operator"], row["value"]): row["effect"]
+        for row in rows("score_exceptions")
+    }
+    assert effects["trigger_type", "eq", "demo_request"] == "always_mql"
+    assert effects["trigger_type", "eq", "contact_sales"] == "always_mql"
+    assert effects["is_competitor", "eq", "true"] == "never_mql"
+
+
+def test_a_perfect_company_alone_is_not_called() -> None:
+    caps = {row["dimension"]: int(row["max_points"]) for row in rows("score_caps")}
+    threshold = min(
+        int(row["min_points"]) for row in rows("score_bands") if row["is_mql"] == "true"
+    )
+    assert caps["fit"] < threshold
 
 
 @pytest.mark.parametrize(
