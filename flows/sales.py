@@ -42,9 +42,9 @@ def read_sales(reader: Reader, names: Mapping[str, str]) -> dict[str, Any]:
     """
     credits = read_credits(reader)
     worst = next(iter(credits), None)
-    caught = _rows_if_there(reader, "ops", "assignments", "given_by", CAUGHT)
-    actions = _rows_if_there(reader, "ops", "sla_actions", "action", ACTIONS)
-    cold = _rows_if_there(reader, "reporting", "rpt_cold_leads", "is_due", COLD)
+    caught = reader.rows(CAUGHT) if reader.holds("ops.assignments", "given_by") else []
+    actions = reader.rows(ACTIONS) if reader.holds("ops.sla_actions") else []
+    cold = reader.rows(COLD) if reader.holds("reporting.rpt_cold_leads", "is_due") else []
     return {
         "fair_draw": {
             "reps": len(credits),
@@ -79,18 +79,6 @@ def read_credits(reader: Reader) -> dict[str, int]:
 
 def _name(names: Mapping[str, str], user_id: str) -> str:
     return names.get(user_id, user_id)
-
-
-def _rows_if_there(
-    reader: Reader, schema: str, table: str, column: str, query: str
-) -> list[dict[str, Any]]:
-    """Read what a copy published by an older version does not hold yet."""
-    is_there = reader.rows(
-        "select 1 from duckdb_columns() where schema_name = ? and table_name = ? "
-        "and column_name = ?",
-        [schema, table, column],
-    )
-    return reader.rows(query) if is_there else []
 
 
 def sales_lines(found: Mapping[str, Any]) -> list[str]:

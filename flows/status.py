@@ -304,9 +304,9 @@ def _read(reader: Reader, runs: list[dict[str, Any]]) -> dict[str, Any]:
             f"any_value(row_key) as first_key from {receipts} "
             "where status = 'rejected' group by target, reason order by rows desc, target"
         ),
-        "schema": _rows_if_there(reader, "schema_events", SCHEMA_OF_THE_WEEK),
-        "quotas": _rows_if_there(reader, "quotas", QUOTAS),
-        "enrichment": _rows_if_there(reader, "enrichment_calls", ENRICHMENT),
+        "schema": reader.rows(SCHEMA_OF_THE_WEEK) if reader.holds("ops.schema_events") else [],
+        "quotas": reader.rows(QUOTAS) if reader.holds("ops.quotas") else [],
+        "enrichment": reader.rows(ENRICHMENT) if reader.holds("ops.enrichment_calls") else [],
         "sales": read_sales(reader, reps_of(reader)),
     }
     found["needs_a_person"] = bool(
@@ -318,16 +318,6 @@ def _read(reader: Reader, runs: list[dict[str, Any]]) -> dict[str, Any]:
         or found["rejected"]
     )
     return found
-
-
-def _rows_if_there(reader: Reader, table: str, query: str) -> list[dict[str, Any]]:
-    """Read a table of ``ops`` that a copy published by an older version does not hold yet."""
-    is_there = reader.rows(
-        "select 1 from duckdb_tables() where schema_name = 'ops' and table_name = ? union all "
-        "select 1 from duckdb_views() where schema_name = 'ops' and view_name = ?",
-        [table, table],
-    )
-    return reader.rows(query) if is_there else []
 
 
 def status_lines(found: Mapping[str, Any]) -> list[str]:

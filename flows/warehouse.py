@@ -432,6 +432,15 @@ class Reader:
         except duckdb.Error as error:
             raise WarehouseError("the query cannot be answered", answer=str(error)) from None
 
+    def holds(self, table: str, column: str | None = None) -> bool:
+        """Say whether ``schema.table`` is here, with that column; older copies may lack it."""
+        schema, _, name = table.partition(".")
+        query = (
+            "select 1 from duckdb_columns() where schema_name = ? and table_name = ? "
+            "and column_name = coalesce(?, column_name)"
+        )
+        return bool(self.rows(query, [schema, name, column]))
+
     def statements(self, text: str) -> list[str]:
         """Name the kind of each statement in a text: SELECT, INSERT … Raises: WarehouseError."""
         try:

@@ -12,7 +12,7 @@ from flows.errors import WarehouseError
 from flows.sales import read_credits
 from flows.status import reps_of
 from flows.story.clocks import Calendar, Stretch, count
-from flows.story.policy import Policy, Row, is_there, policy_at
+from flows.story.policy import Policy, Row, policy_at
 from flows.warehouse import Reader
 
 LONG_ID = 15  # Salesforce writes an id with 15 characters or with 18
@@ -76,7 +76,7 @@ def name_of(names: Mapping[str, str], user_id: Any) -> str | None:
 
 def _moves(reader: Reader, key: str, until: datetime) -> dict[str, list[Row]]:
     moves: dict[str, list[Row]] = {}
-    if is_there(reader, "ops", "clock_moves"):
+    if reader.holds("ops.clock_moves"):
         for row in reader.rows(
             "select assignment_key, due_before, sla_warn_at, sla_due_at, reason, policy_version, "
             "as_of from ops.clock_moves where lead_key = ? and as_of <= ? order by as_of",

@@ -47,7 +47,7 @@ def policy_at(reader: Reader, moment: datetime = ALWAYS) -> Policy:
     known by the decisions and clocks that name it.
     """
     named = ["ops.policy_versions", "ops.decisions"]
-    if is_there(reader, "ops", "clock_moves"):
+    if reader.holds("ops.clock_moves"):
         named.append("ops.clock_moves")
     union = " union all ".join(f"select policy_version, as_of from {table}" for table in named)
     found = reader.rows(
@@ -55,13 +55,3 @@ def policy_at(reader: Reader, moment: datetime = ALWAYS) -> Policy:
         [moment],
     )
     return Policy(reader, found[0]["version"])
-
-
-def is_there(reader: Reader, schema: str, table: str) -> bool:
-    """Say whether the copy holds a table; one published by an older version may not."""
-    return bool(
-        reader.rows(
-            "select 1 from duckdb_tables() where schema_name = ? and table_name = ?",
-            [schema, table],
-        )
-    )

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from flows.errors import WarehouseError
-from flows.story.policy import Row, is_there
+from flows.story.policy import Row
 from flows.warehouse import Reader
 
 TOUCHES = 15
@@ -22,7 +22,7 @@ def first(reader: Reader, query: str, *parameters: Any) -> Row:
 def read_records(reader: Reader, key: str, until: datetime, as_of: date | None) -> list[Row]:
     """Return the records that are this person, or were seen as this person on a day."""
     held = "from ops.lead_keys where false"
-    if as_of and is_there(reader, "ops", "memberships"):
+    if as_of and reader.holds("ops.memberships"):
         held = "from ops.memberships where as_of <= $2"
     records = reader.rows(
         f"""
@@ -58,7 +58,7 @@ def read_records(reader: Reader, key: str, until: datetime, as_of: date | None) 
 
 def read_facts(reader: Reader, key: str) -> list[Row]:
     """Return the value believed of each field, and whose it is."""
-    if not is_there(reader, "people", "lead_facts"):
+    if not reader.holds("people.lead_facts"):
         return []
     return reader.rows(
         "select field, value, source, provider, evidence_key, retrieved_at "
@@ -69,7 +69,7 @@ def read_facts(reader: Reader, key: str) -> list[Row]:
 
 def read_lookups(reader: Reader, key: str, until: datetime) -> list[Row]:
     """Return what providers were asked, and how each call stood."""
-    if not is_there(reader, "ops", "enrichment_calls"):
+    if not reader.holds("ops.enrichment_calls"):
         return []
     return reader.rows(
         "select provider, kind, status, reason, attempt, ask_again_at, as_of "
