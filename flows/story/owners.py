@@ -30,14 +30,14 @@ def read_assignments(
     )
     moves = _moves(reader, key, until)
     # Who got the lead with its clock as it stood goes on with the clock of somebody before.
-    clocks: dict[datetime, tuple[str, list[Row]]] = {}
+    clocks: dict[datetime, tuple[Row, list[Row]]] = {}
     found = []
     for row in given:
         started_at = row.get("clock_since") or row["as_of"]
-        owner_id, moved = clocks.setdefault(started_at, (row["owner_id"], []))
+        began, moved = clocks.setdefault(started_at, (row, []))
         own = moves.get(str(row.get("assignment_key")), [])
         moved.extend(own)
-        clock = _clock(reader, row, started_at, owner_id, own[-1] if own else row, list(moved))
+        clock = _clock(reader, row, started_at, began, own[-1] if own else row, list(moved))
         found.append(_assignment(policy_at(reader, row["as_of"]), row, names, clock))
     return found
 
@@ -90,15 +90,18 @@ def _clock(
     reader: Reader,
     row: Row,
     started_at: datetime,
-    owner_id: str,
+    began: Row,
     falls: Row,
     moves: list[Row],
 ) -> Row:
-    """Count a clock again, by the calendar and the policy that set it last."""
+    """Count a clock again, by the calendar and the policy that set it last.
+
+    ``began`` is the assignment the clock began with, ``falls`` what says when it runs out.
+    """
     policy = Policy(reader, moves[-1]["policy_version"]) if moves else policy_at(reader, started_at)
     calendar_id = None if moves else row.get("calendar_id")
     if calendar_id is None:
-        rep = policy.row("reps", "user_id", owner_id)
+        rep = policy.row("reps", "user_id", began["owner_id"])
         calendar_id = rep.get("calendar_id") or row.get("calendar_id")
     calendar = Calendar(policy, calendar_id)
     tier = policy.row("sla_tiers", "tier_id", row["sla_tier"])
@@ -112,6 +115,7 @@ def _clock(
         "time_zone": calendar.time_zone,
         "clock": tier.get("clock"),
         "minutes": tier.get("minutes"),
+        "channels": _channels(reader, began),
         "moves": moves,
         "warn_at": falls["sla_warn_at"],
         "due_at": due_at,
@@ -119,6 +123,14 @@ def _clock(
         "shut": [{"date": day, "reason": why} for day, why in counted.shut] if counted else [],
         "counted_again": counted.due_at == due_at if counted else None,
     }
+
+
+def _channels(reader: Reader, began: Row) -> str | None:
+    """Name the channels agreed when a clock began; rows older than the column: those of now."""
+    if began.get("channels"):
+        return str(began["channels"])
+    channels = policy_at(reader).row("sla_tiers", "tier_id", began["sla_tier"]).get("channels")
+    return None if channels is None else str(channels)
 
 
 def _told(calendar: Calendar, stretch: Stretch) -> Row:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.errors import WarehouseError
 from flows.status import reps_of
+from flows.story.first_touch import clock_then
 from flows.story.owners import name_of, read_assignments, read_rival
 from flows.story.policy import ALWAYS, Row, policy_at
 from flows.story.records import (
@@ -65,7 +66,7 @@ def read_story(
     if as_of is None:
         story |= _now(reader, key, lead, profile, names, story)
     else:
-        story |= _then(reader, key, lead, until, story)
+        story |= _then(reader, key, until, story)
     story["not_her"] = read_rival(reader, rival, story["assignments"]) if rival else None
     return story
 
@@ -95,7 +96,8 @@ def _done(reader: Reader, key: str, until: datetime) -> Row:
         "decisions": _decisions(reader, key, until),
         "written": _written(reader, key, until),
         "activities": reader.rows(
-            "select occurred_at, activity_type, subject, owner_name from people.lead_activities "
+            "select occurred_at, activity_type, channel, subject, owner_name "
+            "from people.lead_activities "
             "where lead_key = ? and occurred_at <= ? order by occurred_at",
             [key, until],
         ),
@@ -141,9 +143,7 @@ def _now(
     }
 
 
-def _then(
-    reader: Reader, key: str, lead: Mapping[str, Any], until: datetime, story: Mapping[str, Any]
-) -> Row:
+def _then(reader: Reader, key: str, until: datetime, story: Mapping[str, Any]) -> Row:
     """What could be said of the lead on a day, and what only later ones knew."""
     decided = story["decisions"][-1] if story["decisions"] else None
     given = story["assignments"][-1] if story["assignments"] else None
@@ -154,6 +154,7 @@ def _then(
         and (row["entered_at"] is None or row["entered_at"] <= until)
         and (row["left_at"] is None or row["left_at"] > until)
     ]
+    stage = entered[-1]["lifecycle_stage"] if entered else None
     later = [row for row in story["facts"] if row["retrieved_at"] and row["retrieved_at"] > until]
     # Of what is no field of lead_facts only the newest value is kept.
     unknown = {row["field"] for row in later} | {"has_opted_out", "duplicate_count"}
@@ -164,7 +165,7 @@ def _then(
         "first_touch": _if_by(story["first_touch"], until),
         "trigger": _if_by(story["trigger"], until),
         "stands": {
-            "lifecycle_stage": entered[-1]["lifecycle_stage"] if entered else None,
+            "lifecycle_stage": stage,
             **dict.fromkeys(("lead_status", "disposition", "disposition_reason")),
             "owner": given["owner"] if given else None,
             "record_url": None,
@@ -172,24 +173,9 @@ def _then(
         "score": score_of_decision(reader, decided) if decided else None,
         "flags": [],
         "why_no_hand_over": None if given else "it was not, by the end of that day",
-        "clock": _clock_then(lead, given, until),
+        "clock": clock_then(reader, given, story["activities"], stage, until),
         "seams": [],
     }
-
-
-def _clock_then(lead: Mapping[str, Any], given: Mapping[str, Any] | None, until: datetime) -> Row:
-    """How the first-touch clock stood at the end of a day."""
-    if given is None or given["clock"]["due_at"] is None:
-        return {"status": None, "due_at": None, "first_response_at": None}
-    due_at, warn_at = given["clock"]["due_at"], given["clock"]["warn_at"]
-    first = lead.get("first_response_at")
-    # A first touch belongs to the newest owner's clock, which may be a later one.
-    if first is None or not given["as_of"] <= first <= until:
-        first = None
-        status = "red" if until >= due_at else "yellow" if until >= warn_at else "green"
-    else:
-        status = "met" if first <= due_at else "breached"
-    return {"status": status, "due_at": due_at, "first_response_at": first}
 
 
 # The lead

@@ -33,6 +33,10 @@ POLICY: dict[str, list[dict[str, Any]]] = {
     "routing_rules": [{"rule_id": "west", "reason": "the west has a team"}],
     "sla_tiers": [{"tier_id": "hot", "clock": "business_hours", "minutes": 120,
                    "reason": "two business hours"}],
+    "lifecycle_stages": [
+        {"lifecycle_stage": "mql", "is_open": True},
+        {"lifecycle_stage": "disqualified", "is_open": False},
+    ],
     "reps": [{"user_id": AVA, "calendar_id": "new_york"}],
     "business_hours": [
         {"calendar_id": "new_york", "time_zone": "America/New_York", "weekday": day,
@@ -123,8 +127,8 @@ select
     timestamp '2026-11-01' + to_days(n::integer + (n = 12)::integer * 9) as landed_at
 from range(20) as r(n);
 create table people.lead_activities as
-select 'L1' as lead_key, 'call' as activity_type, 'First call' as subject, '005A' as owner_id,
-'Ava Morgan' as owner_name, timestamp '2026-11-24 08:00' as occurred_at;
+select 'L1' as lead_key, 'call' as activity_type, 'call' as channel, 'First call' as subject,
+'005A' as owner_id, 'Ava Morgan' as owner_name, timestamp '2026-11-24 08:00' as occurred_at;
 create table scoring.lead_scores as
 select
     lead_key, 8 as icp_score, 20 as fit_points, 40 as intent_points,

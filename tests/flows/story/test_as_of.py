@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,79 @@ def test_the_clock_shows_as_it_stood_at_the_end_of_the_day(
     reader: Reader, day: int, told: str
 ) -> None:
     assert told in _told(reader, day)
+
+
+CALLED = """
+update people.lead_activities set occurred_at = '2026-11-23 14:30', activity_type = '{kind}',
+    channel = '{kind}'
+"""
+GIVEN_BY_HAND = """
+insert into ops.assignments by name
+select * replace (
+    'L1:by_hand:1' as assignment_key, '005B' as owner_id, 2 as draw_number, 'by_hand' as cause,
+    '005A' as previous_owner_id, null as credits_before, null as credits_after,
+    timestamp '2026-11-23 15:00' as as_of
+)
+from ops.assignments
+"""
+STARTED_ANEW = """
+insert into ops.assignments by name
+select * replace (
+    'L1:owner_inactive:1' as assignment_key, '005B' as owner_id, 2 as draw_number,
+    'owner_inactive' as cause, '005A' as previous_owner_id, null as credits_before,
+    null as credits_after, timestamp '2026-11-24 08:00' as as_of,
+    timestamp '2026-11-24 08:00' as clock_since, timestamp '2026-11-24 15:30' as sla_warn_at,
+    timestamp '2026-11-24 16:00' as sla_due_at
+)
+from ops.assignments
+"""
+NOT_TOUCHED_SINCE = "update lifecycle.lead_lifecycle set first_response_at = null"
+PROMISED = "alter table ops.assignments add column channels varchar default 'call|meeting'"
+DISQUALIFIED = """
+update lifecycle.lead_stage_history set lifecycle_stage = 'disqualified',
+    known_at = '2026-11-23 12:00' where lifecycle_stage = 'sql'
+"""
+COACHED = """
+create table ops.sla_actions as
+select 'L1:mql' as assignment_key, 'coach' as action, timestamp '2026-11-23 16:05' as as_of
+"""
+
+
+def _then(home: Path, day: int, *more: str) -> dict[str, Any]:
+    publish(home, DRAWN.credits_after, *more)
+    with published(home) as reader:
+        clock: dict[str, Any] = read_story(reader, "L1", None, date(2026, 11, day))["clock"]
+    return clock
+
+
+def test_a_call_in_time_counts_after_the_lead_was_given_on_with_its_clock(
+    baton_home: Path,
+) -> None:
+    clock = _then(baton_home, 23, CALLED.format(kind="call"), GIVEN_BY_HAND)
+    assert clock["status"] == "met"
+    assert clock["first_response_at"] == datetime.fromisoformat("2026-11-23 14:30")
+
+
+@pytest.mark.parametrize(("day", "status"), [(22, "green"), (23, "met"), (24, "red")])
+def test_a_call_in_time_is_told_of_its_own_clock_after_another_has_begun(
+    baton_home: Path, day: int, status: str
+) -> None:
+    more = (CALLED.format(kind="call"), STARTED_ANEW, NOT_TOUCHED_SINCE)
+    assert _then(baton_home, day, *more)["status"] == status
+
+
+@pytest.mark.parametrize(("kind", "status"), [("meeting", "met"), ("email", "red")])
+def test_only_a_channel_that_was_agreed_then_counts(
+    baton_home: Path, kind: str, status: str
+) -> None:
+    assert _then(baton_home, 23, CALLED.format(kind=kind), PROMISED)["status"] == status
+
+
+@pytest.mark.parametrize(("more", "status"), [((), "closed"), ((COACHED,), "breached")])
+def test_a_lead_that_was_closed_waits_for_nobody(
+    baton_home: Path, more: tuple[str, ...], status: str
+) -> None:
+    assert _then(baton_home, 23, DISQUALIFIED, *more)["status"] == status
 
 
 def test_a_value_learned_later_is_left_away_and_named(baton_home: Path) -> None:
