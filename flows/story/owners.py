@@ -13,28 +13,31 @@ from flows.sales import read_credits
 from flows.status import reps_of
 from flows.story.clocks import Calendar, Stretch, count
 from flows.story.policy import Policy, Row, policy_at
+from flows.story.records import OF_LEAD
 from flows.warehouse import Reader
 
 LONG_ID = 15  # Salesforce writes an id with 15 characters or with 18
 
 
 def read_assignments(
-    reader: Reader, key: str, until: datetime, names: Mapping[str, str]
+    reader: Reader, keys: Sequence[str], until: datetime, names: Mapping[str, str]
 ) -> list[Row]:
     """Return every owner a lead was given by a moment, with the draw and the clock laid open."""
     given = reader.rows(
         "select * replace (candidates::varchar as candidates, "
         "credits_before::varchar as credits_before, credits_after::varchar as credits_after) "
-        "from ops.assignments where lead_key = ? and as_of <= ? order by as_of, draw_number",
-        [key, until],
+        f"from ops.assignments where {OF_LEAD} and as_of <= ? order by as_of, draw_number",
+        [keys, until],
     )
-    moves = _moves(reader, key, until)
+    moves = _moves(reader, keys, until)
     # Who got the lead with its clock as it stood goes on with the clock of somebody before.
     clocks: dict[datetime, tuple[Row, list[Row]]] = {}
     found = []
     for row in given:
         started_at = row.get("clock_since") or row["as_of"]
-        began, moved = clocks.setdefault(started_at, (row, []))
+        if started_at not in clocks or started_at == row["as_of"]:
+            clocks[started_at] = (row, [])
+        began, moved = clocks[started_at]
         own = moves.get(str(row.get("assignment_key")), [])
         moved.extend(own)
         clock = _clock(reader, row, started_at, began, own[-1] if own else row, list(moved))
@@ -74,13 +77,13 @@ def name_of(names: Mapping[str, str], user_id: Any) -> str | None:
 # The clock
 
 
-def _moves(reader: Reader, key: str, until: datetime) -> dict[str, list[Row]]:
+def _moves(reader: Reader, keys: Sequence[str], until: datetime) -> dict[str, list[Row]]:
     moves: dict[str, list[Row]] = {}
     if reader.holds("ops.clock_moves"):
         for row in reader.rows(
             "select assignment_key, due_before, sla_warn_at, sla_due_at, reason, policy_version, "
-            "as_of from ops.clock_moves where lead_key = ? and as_of <= ? order by as_of",
-            [key, until],
+            f"as_of from ops.clock_moves where {OF_LEAD} and as_of <= ? order by as_of",
+            [keys, until],
         ):
             moves.setdefault(row["assignment_key"], []).append(row)
     return moves

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
@@ -13,6 +13,7 @@ from flows.story.first_touch import clock_then
 from flows.story.owners import name_of, read_assignments, read_rival
 from flows.story.policy import ALWAYS, Row, policy_at
 from flows.story.records import (
+    OF_LEAD,
     first,
     read_facts,
     read_flags,
@@ -21,6 +22,7 @@ from flows.story.records import (
     read_records,
     read_stages,
     read_touches,
+    recorded_keys,
 )
 from flows.story.scores import read_score, score_of_decision
 from flows.warehouse import Reader
@@ -52,6 +54,7 @@ def read_story(
     more than one lead or rep is meant, or the lead was not known yet.
     """
     key = _lead_key(reader, who)
+    keys = recorded_keys(reader, key)
     until = ALWAYS if as_of is None else datetime.combine(as_of, time.max)
     lead = first(reader, "select * from lifecycle.lead_lifecycle where lead_key = ?", key)
     profile = first(reader, "select * from people.lead_profiles where lead_key = ?", key)
@@ -59,9 +62,9 @@ def read_story(
     story = {
         "lead_key": key,
         "as_of": as_of,
-        **_known(reader, key, until, as_of, profile),
-        **_done(reader, key, until),
-        "assignments": read_assignments(reader, key, until, names),
+        **_known(reader, key, keys, until, as_of, profile),
+        **_done(reader, key, keys, until),
+        "assignments": read_assignments(reader, keys, until, names),
     }
     if as_of is None:
         story |= _now(reader, key, lead, profile, names, story)
@@ -72,14 +75,19 @@ def read_story(
 
 
 def _known(
-    reader: Reader, key: str, until: datetime, as_of: date | None, profile: Mapping[str, Any]
+    reader: Reader,
+    key: str,
+    keys: Sequence[str],
+    until: datetime,
+    as_of: date | None,
+    profile: Mapping[str, Any],
 ) -> Row:
     """What is known of a lead, whoever asks."""
     return {
         "who": {name: profile.get(name) for name in WHO},
         "records": read_records(reader, key, until, as_of),
         "facts": read_facts(reader, key),
-        "lookups": read_lookups(reader, key, until),
+        "lookups": read_lookups(reader, keys, until),
         "first_touch": _named(
             profile, "first_touch_", ("at", "source", "source_detail", "campaign")
         ),
@@ -89,12 +97,12 @@ def _known(
     }
 
 
-def _done(reader: Reader, key: str, until: datetime) -> Row:
+def _done(reader: Reader, key: str, keys: Sequence[str], until: datetime) -> Row:
     """What was done with a lead, by Baton and by sales."""
     return {
-        "context": _context(reader, key, until),
-        "decisions": _decisions(reader, key, until),
-        "written": _written(reader, key, until),
+        "context": _context(reader, keys, until),
+        "decisions": _decisions(reader, keys, until),
+        "written": _written(reader, keys, until),
         "activities": reader.rows(
             "select occurred_at, activity_type, channel, subject, owner_name "
             "from people.lead_activities "
@@ -221,12 +229,12 @@ def _lead_key(reader: Reader, who: str) -> str:
 # What was done with it
 
 
-def _context(reader: Reader, key: str, until: datetime) -> Row:
+def _context(reader: Reader, keys: Sequence[str], until: datetime) -> Row:
     check = first(
         reader,
         "select check_id, status, as_of from quality.context_checks "
-        "where lead_key = ? and as_of <= ? order by as_of desc limit 1",
-        key,
+        f"where {OF_LEAD} and as_of <= ? order by as_of desc limit 1",
+        keys,
         until,
     )
     return {
@@ -241,12 +249,12 @@ def _context(reader: Reader, key: str, until: datetime) -> Row:
     }
 
 
-def _decisions(reader: Reader, key: str, until: datetime) -> list[Row]:
+def _decisions(reader: Reader, keys: Sequence[str], until: datetime) -> list[Row]:
     return reader.rows(
         "select decision, reason, icp_score, fit_points, intent_points, score_reasons, "
         "trigger_type, trigger_at, context_status, context_gaps, mql_at, policy_version, as_of, "
-        "run_id from ops.decisions where lead_key = ? and as_of <= ? order by as_of",
-        [key, until],
+        f"run_id, lead_key from ops.decisions where {OF_LEAD} and as_of <= ? order by as_of",
+        [keys, until],
     )
 
 
@@ -271,14 +279,14 @@ def _why_no_hand_over(reader: Reader, score: Mapping[str, Any], profile: Mapping
     return "it waits for its context check"
 
 
-def _written(reader: Reader, key: str, until: datetime) -> list[Row]:
+def _written(reader: Reader, keys: Sequence[str], until: datetime) -> list[Row]:
     rows = reader.rows(
         "select target, row_key, status, vendor_id, reason, sent::varchar as sent, "
         "before::varchar as before, recorded_at, run_id from ops.receipts "
-        "where lead_key = ? and as_of <= ? "
+        f"where {OF_LEAD} and as_of <= ? "
         "qualify row_number() over (partition by receipt_id order by receipt_seq desc) = 1 "
         "order by receipt_seq",
-        [key, until],
+        [keys, until],
     )
     for row in rows:
         row["sent"] = json.loads(row["sent"] or "{}")

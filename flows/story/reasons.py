@@ -62,16 +62,22 @@ def told_decision(story: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{when(row['as_of'])}  {verb}: {row['reason']} (score {row['icp_score']}, context "
             f"{row['context_status']}, policy {row['policy_version']}, run {row['run_id']})"
+            + _under(story, row)
         )
     if story["why_no_hand_over"]:
         lines.append(f"not handed over: {story['why_no_hand_over']}")
     lines = section("Decision", lines)
     for row in story["assignments"]:
-        lines += _told_assignment(row)
+        lines += _told_assignment(row, _under(story, row))
     return lines
 
 
-def _told_assignment(row: Mapping[str, Any]) -> list[str]:
+def _under(story: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """Name the key something was recorded under where the person goes by another by now."""
+    return f" as {row['lead_key']}" if row["lead_key"] != story["lead_key"] else ""
+
+
+def _told_assignment(row: Mapping[str, Any], under: str) -> list[str]:
     lines = []
     if row.get("previous_owner_id"):
         cause = CAUSES.get(row["cause"], str(row["cause"]).replace("_", " "))
@@ -87,7 +93,7 @@ def _told_assignment(row: Mapping[str, Any]) -> list[str]:
         lines.append(f"  {one['name'] or one['rep']:<20} {why}{chosen}")
     lines += _told_draw(row)
     lines += _told_clock(row)
-    return section(f"Owner: {row['owner']}, given {when(row['as_of'])}", lines)
+    return section(f"Owner: {row['owner']}, given {when(row['as_of'])}{under}", lines)
 
 
 def _told_draw(row: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -11,12 +11,28 @@ from flows.story.policy import Row
 from flows.warehouse import Reader
 
 TOUCHES = 15
+# A condition on rows of the ledger; its parameter is what `recorded_keys` returns.
+OF_LEAD = "lead_key in (select unnest(?::varchar[]))"
 
 
 def first(reader: Reader, query: str, *parameters: Any) -> Row:
     """Return the first row of a query; empty where there is none."""
     found = reader.rows(query, parameters)
     return found[0] if found else {}
+
+
+def recorded_keys(reader: Reader, key: str) -> list[str]:
+    """Return every key a person was recorded under: those minted for the records it has by now.
+
+    The ledger keeps the key of then; after a merge the joined person goes by the oldest.
+    """
+    rows = reader.rows(
+        "select ? as lead_key union select keys.lead_key from ops.lead_keys as keys "
+        "inner join people.people as people on keys.record_key = people.record_key "
+        "where people.lead_key = ? order by 1",
+        [key, key],
+    )
+    return [row["lead_key"] for row in rows]
 
 
 def read_records(reader: Reader, key: str, until: datetime, as_of: date | None) -> list[Row]:
@@ -67,16 +83,16 @@ def read_facts(reader: Reader, key: str) -> list[Row]:
     )
 
 
-def read_lookups(reader: Reader, key: str, until: datetime) -> list[Row]:
+def read_lookups(reader: Reader, keys: Sequence[str], until: datetime) -> list[Row]:
     """Return what providers were asked, and how each call stood."""
     if not reader.holds("ops.enrichment_calls"):
         return []
     return reader.rows(
         "select provider, kind, status, reason, attempt, ask_again_at, as_of "
-        "from ops.enrichment_calls where lead_key = ? and as_of <= ? "
+        f"from ops.enrichment_calls where {OF_LEAD} and as_of <= ? "
         "qualify row_number() over (partition by call_id order by call_seq desc) = 1 "
         "order by call_seq",
-        [key, until],
+        [keys, until],
     )
 
 
