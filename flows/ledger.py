@@ -6,9 +6,10 @@ the intent before, the outcome after; the last row of a receipt counts.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -384,8 +385,7 @@ class Ledger:
             )
         )
         stamp = {"recorded_at": _clock()}
-        self._warehouse.execute("begin")
-        try:
+        with self._together():
             self._append("ops.decisions", [{**row, **stamp} for row in decisions])
             self._append(
                 "ops.assignments",
@@ -394,10 +394,6 @@ class Ledger:
                     for at, row in enumerate(assignments, 1)
                 ],
             )
-            self._warehouse.execute("commit")
-        except BaseException:
-            self._warehouse.execute("rollback")
-            raise
 
     def hand_over_accounts(self, handovers: Sequence[dict[str, Any]]) -> int:
         """Record accounts handed over as buying groups; returns how many are new.
@@ -415,13 +411,34 @@ class Ledger:
         )
 
     def keep_policy(self, tables: Sequence[str]) -> None:
-        """Keep the rows of a policy version the first time it is in force."""
+        """Keep the rows of a policy version, and record since when it is in force.
+
+        Grain: rows once per version, in force once per change, so a version that came back is
+        there twice. Second run: nothing. One transaction: a version in force is kept whole.
+        """
         version = self._warehouse.value("select policy_version from policy.policy_version")
-        if self._warehouse.value(
-            "select count(*) from ledger.ops.policy_versions where policy_version = ?", [version]
-        ):
+        in_force = "from ledger.ops.policies_in_force"
+        if version == self._warehouse.value(f"select arg_max(policy_version, as_of) {in_force}"):
             return
-        for table in tables:
+        with self._together():
+            if not self._warehouse.value(f"{in_force} where policy_version = ?", [version]):
+                self._keep_rows(version, tables)
+            self._append("ops.policies_in_force", [{"policy_version": version}])
+
+    def _keep_rows(self, version: str, tables: Sequence[str]) -> None:
+        """Keep the rows of those tables that are not held: a run cut off may have left some."""
+        held = self._warehouse.rows(
+            "select distinct policy_table as name from ledger.ops.policy_versions "
+            "where policy_version = ?",
+            [version],
+        )
+        # A policy that was refused may have brought a table that is not there without it.
+        there = self._warehouse.rows(
+            "select distinct table_name as name from duckdb_columns() "
+            "where database_name = current_database() and schema_name = 'policy'"
+        )
+        kept, known = ({row["name"] for row in rows} for rows in (held, there))
+        for table in sorted(known.intersection(tables) - kept):
             self._warehouse.execute(
                 f"insert into ledger.ops.policy_versions "
                 f"select ?, ?, to_json({table}), ?::timestamp, ? from policy.{table} as {table}",
@@ -579,6 +596,17 @@ class Ledger:
         )
 
     # --- appending ----------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _together(self) -> Iterator[None]:
+        """Append all of what follows, or nothing of it."""
+        self._warehouse.execute("begin")
+        try:
+            yield
+            self._warehouse.execute("commit")
+        except BaseException:
+            self._warehouse.execute("rollback")
+            raise
 
     def _count(self, table: str) -> int:
         return int(self._warehouse.value(f"select count(*) from ledger.{table}"))
