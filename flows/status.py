@@ -10,6 +10,7 @@ from typing import Any
 
 from flows.connectors.enrichment import FREE
 from flows.errors import PipelineError, WarehouseBusy, WarehouseError, shorten
+from flows.policy import policy_at
 from flows.sales import read_sales, sales_lines
 from flows.warehouse import Lease, Reader, published
 
@@ -68,10 +69,7 @@ with
             policy_row ->> '$.provider' as provider,
             (policy_row ->> '$.monthly_budget')::bigint as monthly_budget
         from ops.policy_versions
-        where
-            policy_table = 'enrichment_providers'
-            and policy_version
-            = (select arg_max(policy_version, as_of) from ops.policy_versions)
+        where policy_table = 'enrichment_providers' and policy_version = ?
     )
 select
     budgets.provider,
@@ -306,7 +304,7 @@ def _read(reader: Reader, runs: list[dict[str, Any]]) -> dict[str, Any]:
         ),
         "schema": reader.rows(SCHEMA_OF_THE_WEEK) if reader.holds("ops.schema_events") else [],
         "quotas": reader.rows(QUOTAS) if reader.holds("ops.quotas") else [],
-        "enrichment": reader.rows(ENRICHMENT) if reader.holds("ops.enrichment_calls") else [],
+        "enrichment": read_enrichment(reader),
         "sales": read_sales(reader, reps_of(reader)),
     }
     found["needs_a_person"] = bool(
@@ -318,6 +316,16 @@ def _read(reader: Reader, runs: list[dict[str, Any]]) -> dict[str, Any]:
         or found["rejected"]
     )
     return found
+
+
+def read_enrichment(reader: Reader) -> list[dict[str, Any]]:
+    """Return what each provider was asked, against the budget of the policy in force.
+
+    Units: credits and calls of this month.
+    """
+    if not reader.holds("ops.enrichment_calls"):
+        return []
+    return reader.rows(ENRICHMENT, [policy_at(reader).version])
 
 
 def status_lines(found: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from flows.story.policy import Policy
+from flows.policy import Policy
 
 # As far as anybody would follow; the policy's clock_horizon_days is shorter.
 FURTHEST = 366

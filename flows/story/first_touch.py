@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from flows.story.policy import Row, policy_at
+from flows.policy import Row, policy_at
 from flows.warehouse import Reader
 
 

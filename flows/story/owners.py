@@ -9,10 +9,10 @@ from typing import Any
 
 from flows.draw import ONE_LEAD, Candidate, draw, draws_until, standings
 from flows.errors import WarehouseError
+from flows.policy import Policy, Row, policy_at
 from flows.sales import read_credits
 from flows.status import reps_of
 from flows.story.clocks import Calendar, Stretch, count
-from flows.story.policy import Policy, Row, policy_at
 from flows.story.records import OF_LEAD
 from flows.warehouse import Reader
 

@@ -8,10 +8,10 @@ from datetime import date, datetime, time
 from typing import Any
 
 from flows.errors import WarehouseError
+from flows.policy import ALWAYS, Row, policy_at
 from flows.status import reps_of
 from flows.story.first_touch import clock_then
 from flows.story.owners import name_of, read_assignments, read_rival
-from flows.story.policy import ALWAYS, Row, policy_at
 from flows.story.records import (
     OF_LEAD,
     first,

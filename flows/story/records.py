@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from flows.errors import WarehouseError
-from flows.story.policy import Row
+from flows.policy import Row
 from flows.warehouse import Reader
 
 TOUCHES = 15

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from flows.story.policy import Policy, Row
+from flows.policy import Policy, Row
 from flows.warehouse import Reader
 
 SCORE = (

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flows.policy import Policy
 from flows.story.clocks import Calendar, count
-from flows.story.policy import Policy
 from flows.warehouse import Reader
 
 HOURS = [("01:30", "04:00"), ("09:00", "18:00")]

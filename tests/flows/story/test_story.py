@@ -11,7 +11,7 @@ from flows.draw import ONE_LEAD
 from flows.errors import WarehouseError
 from flows.story import read_story, story_lines
 from flows.warehouse import Reader, published
-from tests.flows.story.one_lead import AVA, BEN, publish
+from tests.flows.story.one_lead import AVA, BEN, DRAWN, publish
 
 
 @pytest.mark.parametrize("who", ["jane@acme.example", " JANE@acme.example ", "L1", "l1", "L2"])
@@ -49,6 +49,26 @@ def test_each_rule_shows_the_points_it_gives_now_and_the_points_it_gave_at_first
     rules = {rule["rule_id"]: rule for rule in read_story(reader, "L1")["score"]["rules"]}
     assert (rules["demo"]["points"], rules["demo"]["full_points"]) == (40, 45)
     assert (rules["size"]["points"], rules["size"]["full_points"]) == (20, 20)
+
+
+@pytest.mark.parametrize(("came_back", "threshold"), [(True, 7), (False, 6)])
+def test_the_score_is_told_by_the_policy_in_force(
+    baton_home: Path, came_back: bool, threshold: int
+) -> None:
+    versions = [("p1", "00:00"), ("p2", "09:00"), ("p1", "10:00")][: 3 if came_back else 2]
+    publish(
+        baton_home,
+        DRAWN.credits_after,
+        "insert into ops.policy_versions values ('p2', 'score_bands', "
+        """'{"icp_score": 6, "is_mql": true}', timestamp '2026-11-22 09:00')""",
+        "create table ops.policies_in_force (policy_version text, as_of timestamp)",
+        *(
+            f"insert into ops.policies_in_force values ('{version}', '2026-11-22 {time}')"
+            for version, time in versions
+        ),
+    )
+    with published(baton_home) as reader:
+        assert read_story(reader, "L1")["score"]["threshold"] == threshold
 
 
 def test_every_candidate_has_a_reason_and_the_draw_adds_up(reader: Reader) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import Any
 
@@ -41,17 +42,30 @@ class Policy:
 
 
 def policy_at(reader: Reader, moment: datetime = ALWAYS) -> Policy:
-    """Return the policy in force at a moment.
+    """Return the policy in force at a moment."""
+    version = None
+    if reader.holds("ops.policies_in_force"):
+        version = _newest(reader, ["ops.policies_in_force"], moment)
+    return Policy(reader, version or _as_named(reader, moment))
 
-    A version is kept once, with the moment it was first in force; that an older one came back is
+
+def _as_named(reader: Reader, moment: datetime) -> str | None:
+    """Return the version named last, for a day before changes of the policy were recorded.
+
+    Rows of a version are kept once, when it is in force first; that an older one came back is
     known by the decisions and clocks that name it.
     """
     named = ["ops.policy_versions", "ops.decisions"]
     if reader.holds("ops.clock_moves"):
         named.append("ops.clock_moves")
-    union = " union all ".join(f"select policy_version, as_of from {table}" for table in named)
+    return _newest(reader, named, moment)
+
+
+def _newest(reader: Reader, tables: Sequence[str], moment: datetime) -> str | None:
+    union = " union all ".join(f"select policy_version, as_of from {table}" for table in tables)
     found = reader.rows(
         f"select arg_max(policy_version, as_of) as version from ({union}) where as_of <= ?",
         [moment],
     )
-    return Policy(reader, found[0]["version"])
+    version: str | None = found[0]["version"]
+    return version
