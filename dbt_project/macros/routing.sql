@@ -128,3 +128,50 @@
         group by asked.lead_key
     )
 {% endmacro %}
+
+
+{#
+  Why a lead is not due to be handed over, in words; null where it is. Only what happened after
+  go-live is handed over: what came before is adopted. Who left the funnel comes back by
+  something it did since. `profile` and `score` are aliases of lead_profiles and lead_scores.
+#}
+{% macro why_not_due(profile, score) -%}
+    case
+        when {{ score }}.is_mql_proposed is not true
+        then
+            coalesce(
+                {{ score }}.exception_reason,
+                concat(
+                    'its score of ', {{ score }}.icp_score, ' is below the threshold'
+                )
+            )
+        when {{ profile }}.is_open is not true
+        then 'it is closed in the CRM and has not come back since'
+        when {{ profile }}.is_handed_over is not false
+        then 'it was handed over and not given back'
+        when {{ profile }}.trigger_at is null
+        then 'it has done nothing that counts as a trigger'
+        when {{ profile }}.trigger_at <= {{ profile }}.recycled_at
+        then
+            concat(
+                'it left the funnel on ',
+                strftime({{ profile }}.recycled_at, '%Y-%m-%d %H:%M'),
+                ' and has done nothing since that counts as a trigger'
+            )
+        when {{ profile }}.trigger_at < {{ go_live_at() }}
+        then
+            concat(
+                'what it did last (',
+                {{ profile }}.trigger_type,
+                ') was before go-live (',
+                strftime({{ go_live_at() }}, '%Y-%m-%d %H:%M'),
+                ')'
+            )
+    end
+{%- endmacro %}
+
+
+{# Whether a context check has said what a lead has and lacks: without, it waits. #}
+{% macro is_checked(context_status) -%}
+    {{ context_status }} in ('complete', 'incomplete')
+{%- endmacro %}

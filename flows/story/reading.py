@@ -121,8 +121,6 @@ def _now(
     story: Mapping[str, Any],
 ) -> Row:
     """What the tables say of the lead as it stands."""
-    policy = policy_at(reader)
-    score = read_score(reader, key, policy)
     return {
         "not_known_yet": [],
         "stands": {
@@ -133,11 +131,9 @@ def _now(
             "owner": name_of(names, lead.get("owner_id")),
             "record_url": lead.get("record_url"),
         },
-        "score": score,
+        "score": read_score(reader, key, policy_at(reader)),
         "flags": read_flags(reader, key, profile),
-        "why_no_hand_over": (
-            None if story["assignments"] else _why_no_hand_over(reader, score, profile)
-        ),
+        "why_no_hand_over": None if story["assignments"] else _why_no_hand_over(reader, key),
         "clock": {
             "status": lead.get("sla_status"),
             "due_at": lead.get("sla_due_at"),
@@ -258,25 +254,12 @@ def _decisions(reader: Reader, keys: Sequence[str], until: datetime) -> list[Row
     )
 
 
-def _why_no_hand_over(reader: Reader, score: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
-    """Say why nobody was told of a lead."""
-    live = first(
-        reader, "select arg_min(go_live_at, as_of) as at from ops.runs where go_live_at is not null"
-    ).get("at")
-    if not score["is_mql_proposed"]:
-        return score["exception_reason"] or (
-            f"score {score['icp_score']} of 10 is below the threshold of {score['threshold']}"
-        )
-    if not profile.get("is_open"):
-        return "it is closed in the CRM and has not come back since"
-    if profile.get("trigger_at") is None:
-        return "it has done nothing that counts as a trigger"
-    if live and profile["trigger_at"] < live:
-        return (
-            f"what it did last ({profile['trigger_type']}) was before go-live "
-            f"({live:%Y-%m-%d %H:%M})"
-        )
-    return "it waits for its context check"
+def _why_no_hand_over(reader: Reader, key: str) -> str:
+    """Say why nobody was told of a lead, in the words of the room that decides."""
+    if not reader.holds("routing.lead_readiness"):
+        return "these tables are of an older version and do not say why; run `baton sync`"
+    why = first(reader, "select why_not from routing.lead_readiness where lead_key = ?", key)
+    return why.get("why_not") or "it waits for somebody who can take it"
 
 
 def _written(reader: Reader, keys: Sequence[str], until: datetime) -> list[Row]:

@@ -409,6 +409,25 @@ def test_every_owner_and_due_time_comes_out_the_same_when_done_again(story: Stor
             assert why["is_owner"] or why["stood"] or why["why_not"], row
 
 
+def test_who_was_not_handed_over_is_told_what_decided_it(story: Story) -> None:
+    first = Stage(story.stage.box, story.homes["first"])
+    told = first.rows(
+        "select why_not, is_due, coalesce(routes.decision in ('mql', 'wait'), false) as is_taken, "
+        "assigned.lead_key is not null as is_given from routing.lead_readiness as readiness "
+        "left join routing.lead_routes as routes using (lead_key) "
+        "left join ledger.ops.assignments as assigned using (lead_key)"
+    )
+    assert len({row["why_not"] for row in told}) > 3, "several reasons occur"
+    for row in told:
+        assert row["is_due"] == row["is_taken"], row
+        assert (row["why_not"] is None) == row["is_given"], row
+    with published(story.stage.home) as reader:
+        (cold,) = reader.rows(
+            "select lead_key, why_not from routing.lead_readiness where why_not is not null limit 1"
+        )
+        assert read_story(reader, cold["lead_key"])["why_no_hand_over"] == cold["why_not"]
+
+
 # --- adoption -----------------------------------------------------------------------------------
 
 

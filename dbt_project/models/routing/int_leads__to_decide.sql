@@ -24,17 +24,7 @@ with
             scores.is_mql_proposed,
             coalesce(checks.context_status, 'unchecked') as context_status,
             checks.context_gaps,
-            -- Only what happened after go-live is handed over; what came before is
-            -- adopted.
-            scores.is_mql_proposed
-            and profiles.is_open
-            and not profiles.is_handed_over
-            -- Who left the funnel comes back by something it did since.
-            and (
-                profiles.recycled_at is null
-                or profiles.trigger_at > profiles.recycled_at
-            )
-            and profiles.trigger_at >= {{ go_live_at() }} as is_due
+            {{ why_not_due("profiles", "scores") }} is null as is_due
         from profiles
         inner join scores on profiles.lead_key = scores.lead_key
         left join checks on profiles.lead_key = checks.lead_key
@@ -56,7 +46,7 @@ select
     case
         when reroutes.lead_key is not null
         then 'reroute'
-        when is_due and context_status in ('complete', 'incomplete')
+        when is_due and {{ is_checked("context_status") }}
         then 'mql'
         when is_due
         then 'wait'

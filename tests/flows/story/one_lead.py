@@ -54,7 +54,7 @@ RULES = [
 
 TABLES = """
 create schema people; create schema lifecycle; create schema scoring; create schema ops;
-create schema quality; create schema reporting;
+create schema quality; create schema reporting; create schema routing;
 create table people.people as
 select * from (values
     ('hubspot:contact:1', 'hubspot', 'contact', '1', 'L1', 'jane@acme.example', 'Jane'),
@@ -131,10 +131,18 @@ select 'L1' as lead_key, 'call' as activity_type, 'call' as channel, 'First call
 '005A' as owner_id, 'Ava Morgan' as owner_name, timestamp '2026-11-24 08:00' as occurred_at;
 create table scoring.lead_scores as
 select
-    lead_key, 8 as icp_score, 20 as fit_points, 40 as intent_points,
+    lead_key, if(lead_key = 'L3', 5, 8) as icp_score, 20 as fit_points, 40 as intent_points,
     lead_key = 'L1' as is_mql_proposed, null as exception_id, null as exception_reason,
     timestamp '2026-11-24 04:00' as next_change_at, $rules::json as score_rules,
     '+40 asked for a demo; +20 company of the right size' as score_reasons
+from people.lead_profiles;
+create table routing.lead_readiness as
+select
+    lead_key,
+    case lead_key
+        when 'L3' then 'its score of 5 is below the threshold'
+        when 'L4' then 'it waits for its context check (errored)'
+    end as why_not
 from people.lead_profiles;
 create table quality.context_checks as
 select 'c1' as check_id, 'L1' as lead_key, 'incomplete' as status, timestamp '2026-11-22' as as_of;

@@ -94,10 +94,27 @@ def test_the_due_time_is_told_where_the_owner_is(reader: Reader) -> None:
     assert given["due_where_the_owner_is"] == "Mon 23 Nov 11:00 in America/New_York"
 
 
-def test_a_lead_that_was_not_handed_over_says_why(reader: Reader) -> None:
-    story = read_story(reader, "cold@acme.example")
-    assert story["why_no_hand_over"] == "score 8 of 10 is below the threshold of 7"
-    assert any("not handed over" in line for line in story_lines(story))
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("L1", None),
+        ("L3", "its score of 5 is below the threshold"),
+        ("L4", "it waits for its context check (errored)"),
+        ("L5", "it waits for somebody who can take it"),
+    ],
+)
+def test_a_lead_that_was_not_handed_over_says_why(
+    reader: Reader, key: str, why: str | None
+) -> None:
+    story = read_story(reader, key)
+    assert story["why_no_hand_over"] == why
+    assert (f"  not handed over: {why}" in story_lines(story)) is (why is not None)
+
+
+def test_a_copy_that_does_not_know_why_says_so(baton_home: Path) -> None:
+    publish(baton_home, DRAWN.credits_after, "drop table routing.lead_readiness")
+    with published(baton_home) as reader:
+        assert "run `baton sync`" in read_story(reader, "L3")["why_no_hand_over"]
 
 
 def test_the_story_is_told_whole_and_in_order(reader: Reader) -> None:
