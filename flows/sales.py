@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.draw import ONE_LEAD
 from flows.warehouse import Reader
 
 FEW = 8
-CREDITS = """
-select entry.key as rep, arg_max(entry.value, draw_number)::bigint as credit
-from ops.assignments, json_each(credits_after) as entry
-where credits_after is not null
-group by entry.key
-order by abs(credit) desc, rep
+LOADS = """
+select user_id as rep, leads_given, credit, worst_credit
+from reporting.rpt_rep_load
+order by abs(worst_credit) desc, user_id
 """
 CAUGHT = """
 select owner_id, count(*) as leads
@@ -40,21 +38,12 @@ def read_sales(reader: Reader, names: Mapping[str, str]) -> dict[str, Any]:
 
     Units: credits in leads, above zero is owed; the catch-all of seven days, the clocks of one.
     """
-    credits = read_credits(reader)
-    worst = next(iter(credits), None)
+    loads = _read_loads(reader)
     caught = reader.rows(CAUGHT) if reader.holds("ops.assignments", "given_by") else []
     actions = reader.rows(ACTIONS) if reader.holds("ops.sla_actions") else []
     cold = reader.rows(COLD) if reader.holds("reporting.rpt_cold_leads", "is_due") else []
     return {
-        "fair_draw": {
-            "reps": len(credits),
-            "worst": worst
-            and {
-                "rep": worst,
-                "name": _name(names, worst),
-                "credit": credits[worst] / ONE_LEAD,
-            },
-        },
+        "fair_draw": {"reps": len(loads), "worst": _worst(loads, names)},
         "caught": [{**row, "name": _name(names, row["owner_id"])} for row in caught],
         "clock_actions": {
             action: sum(row["action"] == action for row in actions)
@@ -70,11 +59,29 @@ def read_sales(reader: Reader, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def read_credits(reader: Reader) -> dict[str, int]:
-    """Return every rep's credit as the last draw left it, furthest from zero first.
+    """Return the credit of every rep of the policy as the last draw left it.
 
     Units: whole numbers of ``1 / ONE_LEAD`` of a lead.
     """
-    return {row["rep"]: int(row["credit"]) for row in reader.rows(CREDITS)}
+    return {row["rep"]: int(row["credit"]) for row in _read_loads(reader)}
+
+
+def _read_loads(reader: Reader) -> list[dict[str, Any]]:
+    """Return every rep, whoever was furthest from an exact share first."""
+    is_there = reader.holds("reporting.rpt_rep_load", "worst_credit")
+    return reader.rows(LOADS) if is_there else []
+
+
+def _worst(loads: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, Any] | None:
+    """Name the rep who was ever furthest from an exact share; None before the first lead."""
+    if not any(row["leads_given"] for row in loads):
+        return None
+    return {
+        "rep": loads[0]["rep"],
+        "name": _name(names, loads[0]["rep"]),
+        "credit": loads[0]["credit"] / ONE_LEAD,
+        "worst_credit": loads[0]["worst_credit"] / ONE_LEAD,
+    }
 
 
 def _name(names: Mapping[str, str], user_id: str) -> str:
@@ -110,10 +117,10 @@ def _told_fairness(found: Mapping[str, Any]) -> str:
     worst = found["worst"]
     if worst is None:
         return "nothing was drawn yet"
-    if not worst["credit"]:
+    if not worst["worst_credit"]:
         return f"everybody has had an exact share ({found['reps']} reps)"
-    side = "is owed" if worst["credit"] > 0 else "is ahead by"
+    side = "was owed" if worst["worst_credit"] > 0 else "was ahead by"
     return (
-        f"{worst['name']} {side} {abs(worst['credit']):.3f} of a lead, "
+        f"{worst['name']} {side} {abs(worst['worst_credit']):.3f} of a lead at the worst, "
         f"the furthest of {found['reps']} reps"
     )

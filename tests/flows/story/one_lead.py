@@ -153,6 +153,9 @@ create table reporting.rpt_flagged_records as
 select 'hubspot:contact:1' as record_key, 'several names on one e-mail address' as reason;
 create table ops.quarantine as
 select 'hubspot.contacts' as address, '9' as record_key, 'unreadable' as reason;
+create table reporting.rpt_rep_load as
+select user_id, 1 as leads_given, credit::bigint as credit, credit::bigint as worst_credit
+from (values ('005A', $ava), ('005B', $ben)) as t(user_id, credit);
 create table reporting.rpt_seams as
 select 'L1' as lead_key, 1 as seam_number, 'form to MAP' as seam, 30.0 as seconds,
 true as is_slowest;
@@ -198,6 +201,8 @@ def publish(home: Path, after: dict[str, int], *more: str) -> None:
         "before": json.dumps(BEFORE),
         "rules": json.dumps(RULES),
         "after": json.dumps(after),
+        "ava": str(after[AVA]),
+        "ben": str(after[BEN]),
     }
     with duckdb.connect(str(folder / "a.duckdb")) as store:
         for statement in TABLES.split(";\n"):
