@@ -13,6 +13,8 @@ from flows.ledger import Ledger
 from flows.warehouse import Warehouse
 
 NOW = datetime(2026, 11, 1, 9, tzinfo=UTC)
+# Whoever comes first reads the whole dbt project.
+pytestmark = pytest.mark.timeout(180)
 POLICY = ("absences", "reps", "segments")
 KEPT = """
 select policy_table, count(*)::int as n from ledger.ops.policy_versions
