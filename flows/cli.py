@@ -159,6 +159,7 @@ def sync(
     """Bring every lead from source to owner once. Run again, it changes nothing."""
     settings: Settings = context.obj.settings
     settings.require()
+    from flows.running import needs_a_person
     from flows.sync import sync as sync_flow
     from flows.sync import sync_once
 
@@ -167,21 +168,19 @@ def sync(
         lambda: sync_once(settings, dry_run=dry_run),
         lambda: sync_flow(dry_run=dry_run, env_file=file),
     )
-    needs_a_person = any(
-        summary[name] for name in ("rejected", "unknown", "quarantined", "troubles")
-    )
     if as_json:
         _print_json(summary)
     else:
         from flows.status import names_of_reps, summary_lines
 
         _say(*summary_lines(summary, names_of_reps(settings.home, dry_run)))
-    raise typer.Exit(1 if needs_a_person else 0)
+    raise typer.Exit(1 if needs_a_person(summary) else 0)
 
 
 @commands.command()
 def sla(context: typer.Context, as_json: AsJson = False) -> None:
     """Remind, escalate and coach by the first-touch clocks. Run again, it tells nobody twice."""
+    from flows.running import needs_a_person
     from flows.sla import SYSTEMS, sla_once, summary_lines
     from flows.sla import sla as sla_flow
 
@@ -189,12 +188,11 @@ def sla(context: typer.Context, as_json: AsJson = False) -> None:
     settings.require(SYSTEMS)
     file = _env_file(context)
     summary = _as_flow(lambda: sla_once(settings), lambda: sla_flow(env_file=file))
-    needs_a_person = any(summary[name] for name in ("rejected", "unknown", "troubles"))
     if as_json:
         _print_json(summary)
     else:
         _say(*summary_lines(summary))
-    raise typer.Exit(1 if needs_a_person else 0)
+    raise typer.Exit(1 if needs_a_person(summary) else 0)
 
 
 def _env_file(context: typer.Context) -> str | None:
@@ -213,7 +211,7 @@ def _as_flow(
     from prefect.exceptions import TerminationSignal
 
     from flows.demo import quiet_console
-    from flows.sync import NeedsAPerson
+    from flows.running import NeedsAPerson
 
     quiet_console()
     if prefect_address() is None:

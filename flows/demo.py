@@ -143,7 +143,8 @@ class Demo:
         """Run the very flow that a deployment runs. Raises: PipelineError if it needs a person."""
         from prefect.exceptions import TerminationSignal
 
-        from flows.sync import NeedsAPerson, sync
+        from flows.running import NeedsAPerson
+        from flows.sync import sync
 
         quiet_console()
         trouble = None

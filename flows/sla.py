@@ -11,7 +11,7 @@ makes up for it: the call may have been made and stand there.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ from flows.settings import Settings, telemetry_off
 
 telemetry_off()
 
-from prefect import flow, get_run_logger  # noqa: E402
+from prefect import flow  # noqa: E402
 
 from flows.connectors.base import Connector  # noqa: E402
 from flows.errors import PipelineError, is_refused, mask  # noqa: E402
 from flows.ledger import Ledger  # noqa: E402
+from flows.running import Do, RunSummary, as_task, end_flow, plainly  # noqa: E402
 from flows.steps import clocks, extract, transform, write_back  # noqa: E402
-from flows.sync import Do, NeedsAPerson, as_task, plainly  # noqa: E402
 from flows.warehouse import Lease, Warehouse  # noqa: E402
 
 SYSTEMS = ("salesforce", "slack", "smtp")
@@ -39,34 +39,18 @@ NOT_BUILT = "The rooms are not built by the models as they are; the next sync bu
 
 
 @dataclass(slots=True)
-class Summary:
+class Summary(RunSummary):
     """What one run did, in counts. Units: records, actions, messages."""
 
-    run_id: str = ""
     flow: str = "sla"
-    extracted: dict[str, int] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
     actions: dict[str, int] = field(default_factory=dict)
     waiting: int = 0
-    messages: int = 0
-    rejected: int = 0
-    unknown: int = 0
-    troubles: list[str] = field(default_factory=list)
-
-    @property
-    def needs_a_person(self) -> bool:
-        """Something happened that time alone does not cure."""
-        return bool(self.rejected or self.unknown or self.troubles)
 
     @property
     def name(self) -> str:
         """The run in a few words, for the list of runs."""
         told = ", ".join(f"{count} {name}" for name, count in sorted(self.actions.items()))
         return f"{told or 'nothing due'}, {self.messages} messages"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the object ``baton sla --json`` prints."""
-        return asdict(self)
 
 
 async def sla_once(settings: Settings, *, do: Do = plainly) -> Summary:
@@ -80,15 +64,16 @@ async def sla_once(settings: Settings, *, do: Do = plainly) -> Summary:
             await do("stores", warehouse.prepare)
             if not warehouse.is_built:
                 return Summary(skipped={"everything": NOT_BUILT})
-            return await _run(settings, warehouse, connectors, do)
+            return await run(settings, warehouse, connectors, do)
     finally:
         for system in connectors.values():
             system.close()
 
 
-async def _run(
+async def run(
     settings: Settings, warehouse: Warehouse, connectors: dict[str, Connector], do: Do
 ) -> Summary:
+    """Tell of the clocks of an open warehouse, whose rooms are built."""
     summary, ledger = Summary(), Ledger(warehouse)
     ledger.begin(settings.as_of or datetime.now(UTC), settings.go_live_at, summary.flow)
     summary.run_id = ledger.run_id
@@ -135,28 +120,13 @@ async def _tell(
     do: Do,
 ) -> None:
     """Send what is recorded and was not sent, also by a run that died before it could."""
-    await do("unsettled", write_back.settle_unknown, warehouse, ledger, connectors)
-    if not warehouse.value(PENDING, [list(KINDS)]):
-        return
-    for name in ("slack", "smtp"):
-        # Before anything is said to be sent: a mail whose end is unknown is not sent again.
-        await do(name, connectors[name].check)
-    written = write_back.Written()
-    for table, system, object_name in write_back.targets(warehouse):
-        if f"{system}.{object_name}" in write_back.MESSAGES:
-            await do(
-                f"{system}.{object_name}",
-                write_back.send_table,
-                warehouse,
-                ledger,
-                connectors,
-                table,
-                system,
-                object_name,
-                written,
-                write_back.push,
-                KINDS,
-            )
+    if warehouse.value(PENDING, [list(KINDS)]):
+        for name in ("slack", "smtp"):
+            # Before anything is said to be sent: a mail whose end is unknown is not sent again.
+            await do(name, connectors[name].check)
+    written = await write_back.send_tables(
+        connectors, warehouse, ledger, do, only=write_back.MESSAGES, kinds=KINDS
+    )
     summary.messages, summary.rejected = written.messages, written.rejected
     summary.unknown = written.unknown
     summary.troubles += written.troubles
@@ -184,21 +154,5 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
 @flow(name="sla", persist_result=False)
 async def sla(env_file: str | None = None) -> dict[str, Any]:
     """Remind, escalate and coach by the first-touch clocks, each once."""
-    from prefect import get_client
-    from prefect.runtime import flow_run
-
-    summary = await sla_once(Settings.load(Path(env_file) if env_file else None), do=as_task)
-    get_run_logger().info("%s (run %s)", summary.name, summary.run_id or "none")
-    if flow_run.id is not None:
-        from uuid import UUID
-
-        async with get_client() as client:
-            await client.update_flow_run(UUID(flow_run.id), name=summary.name)
-    if summary.needs_a_person:
-        raise NeedsAPerson(
-            f"{summary.name}. " + " ".join(summary.troubles),
-            summary.as_dict(),
-            state="Everything else was told",
-            next_step="See `baton status`",
-        )
-    return summary.as_dict()
+    settings = Settings.load(Path(env_file) if env_file else None)
+    return await end_flow(await sla_once(settings, do=as_task), "Everything else was told")

@@ -11,19 +11,16 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from flows.settings import Settings, telemetry_off
 
 telemetry_off()
 
-from prefect import flow, get_run_logger, task  # noqa: E402
-from prefect.cache_policies import NO_CACHE  # noqa: E402
+from prefect import flow  # noqa: E402
 
 from flows.connectors.base import Connector  # noqa: E402
 from flows.errors import (  # noqa: E402
@@ -35,6 +32,7 @@ from flows.errors import (  # noqa: E402
     mask,
 )
 from flows.ledger import Ledger  # noqa: E402
+from flows.running import Do, RunSummary, as_task, end_flow, plainly  # noqa: E402
 from flows.steps import (  # noqa: E402
     check,
     clocks,
@@ -48,19 +46,14 @@ from flows.steps import (  # noqa: E402
 )
 from flows.warehouse import Lease, Warehouse  # noqa: E402
 
-Do = Callable[..., Awaitable[Any]]
-
 
 @dataclass(slots=True)
-class Summary:
+class Summary(RunSummary):
     """What one run did, in counts. Units: records, leads, rows, messages; seconds per step."""
 
-    run_id: str = ""
+    flow: str = "sync"
     dry_run: bool = False
-    extracted: dict[str, int] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
     schema_events: int = 0
-    quarantined: int = 0
     touched: int = 0
     checked: int = 0
     gaps: int = 0
@@ -76,51 +69,14 @@ class Summary:
     rerouted: int = 0
     caught: int = 0
     written: dict[str, int] = field(default_factory=dict)
-    messages: int = 0
-    rejected: int = 0
-    unknown: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     seams: dict[str, float] = field(default_factory=dict)
-    troubles: list[str] = field(default_factory=list)
     handed_over: list[str] = field(default_factory=list)
-
-    @property
-    def needs_a_person(self) -> bool:
-        """Something happened that time alone does not cure."""
-        return bool(self.rejected or self.unknown or self.quarantined or self.troubles)
 
     @property
     def name(self) -> str:
         """The run in a few words, for the list of runs."""
         return f"{self.assigned} handed over, {self.gaps} gaps, {self.rejected} rejected"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the object ``baton sync --json`` prints."""
-        return asdict(self)
-
-
-class NeedsAPerson(PipelineError):  # noqa: N818 - what happened, as in errors.py
-    """A run did what it could and left something for a person; ``summary`` says what it did."""
-
-    def __init__(self, message: str, summary: dict[str, Any] | None = None, **where: Any) -> None:
-        super().__init__(message, **where)
-        self.summary = summary or {}
-
-
-async def plainly(_address: str, work: Callable[..., Any], *arguments: Any) -> Any:
-    """Do a piece of work without recording it anywhere."""
-    return await asyncio.to_thread(work, *arguments)
-
-
-async def as_task(address: str, work: Callable[..., Any], *arguments: Any) -> Any:
-    """Do a piece of work as a Prefect task named after what it works on."""
-    verb = getattr(work, "__name__", "work")
-
-    @task(name=verb, task_run_name=address, cache_policy=NO_CACHE, persist_result=False)
-    async def run() -> Any:
-        return await asyncio.to_thread(work, *arguments)
-
-    return await run()
 
 
 async def sync_once(settings: Settings, *, dry_run: bool = False, do: Do = plainly) -> Summary:
@@ -357,28 +313,13 @@ async def _write_back(
     dry_run: bool,
     do: Do,
 ) -> None:
-    written = write_back.Written()
-    send = write_back.pretend if dry_run else write_back.push
-    if not dry_run:
-        still_open = await do("unsettled", write_back.settle_unknown, warehouse, ledger, connectors)
-        if still_open:
-            written.troubles.append(
-                f"{still_open} messages may or may not have been sent and their server cannot be "
-                "asked. They are not sent again; look at the leads with `baton status`."
-            )
-    for table, system, object_name in write_back.targets(warehouse):
-        await do(
-            f"{system}.{object_name}",
-            write_back.send_table,
-            warehouse,
-            ledger,
-            connectors,
-            table,
-            system,
-            object_name,
-            written,
-            send,
-        )
+    written = await write_back.send_tables(
+        connectors,
+        warehouse,
+        ledger,
+        do,
+        send=write_back.pretend if dry_run else write_back.push,
+    )
     summary.written = {
         target: count for target, count in written.accepted.items() if "message" not in target
     }
@@ -440,29 +381,7 @@ async def sync(dry_run: bool = False, env_file: str | None = None) -> dict[str, 
     settings = Settings.load(Path(env_file) if env_file else None)
     _PROGRESS.clear()
     summary = await sync_once(settings, dry_run=dry_run, do=as_task)
-    await _record_in_prefect(summary)
-    if summary.needs_a_person:
-        # Never green with failures inside: what was done stays done, and the run says what was not.
-        raise NeedsAPerson(
-            f"{summary.name}. " + " ".join(summary.troubles or ["See quarantine."]),
-            summary.as_dict(),
-            state="Everything else was written",
-            next_step="See `baton status`",
-        )
-    return summary.as_dict()
-
-
-async def _record_in_prefect(summary: Summary) -> None:
-    from prefect import get_client
-    from prefect.artifacts import acreate_markdown_artifact
-    from prefect.runtime import flow_run
-
-    get_run_logger().info("%s (run %s)", summary.name, summary.run_id)
-    if flow_run.id is None:
-        return
-    async with get_client() as client:
-        await client.update_flow_run(UUID(flow_run.id), name=summary.name)
-    await acreate_markdown_artifact(key="sync", markdown=report(summary), description=summary.name)
+    return await end_flow(summary, "Everything else was written", report(summary))
 
 
 def report(summary: Summary) -> str:

@@ -40,6 +40,7 @@ LAYERS = {
     "flows.landing": 2,
     "flows.publishing": 2,
     "flows.draw": 2,
+    "flows.running": 2,
     "flows.steps": 3,
     "flows.cli": 5,
 }
@@ -132,6 +133,27 @@ def test_steps_never_import_each_other() -> None:
             if module.startswith("flows.steps.") and not within(module, module_of(path))
         ),
         "What two steps need belongs in the warehouse, the ledger or a connector:",
+    )
+
+
+def is_flow(path: Path) -> bool:
+    return any(
+        isinstance(node, ast.Call) and dotted(node.func) == "flow"
+        for node in ast.walk(tree_of(path))
+    )
+
+
+def test_no_flow_imports_another_flow() -> None:
+    flows = {module_of(path): path for path in files(FLOWS, "*.py") if is_flow(path)}
+    assert flows.keys() >= {"flows.sync", "flows.sla"}
+    no(
+        (
+            f"{name_of(path)} imports {module}"
+            for name, path in flows.items()
+            for module in imports_of(path)
+            if module != name and module in flows
+        ),
+        "What two flows say stands in flows/running.py or in a step:",
     )
 
 

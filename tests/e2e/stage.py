@@ -28,7 +28,7 @@ from sandbox.server import Sandbox
 from tests.house import ROOT
 
 if TYPE_CHECKING:
-    from flows.sync import Do
+    from flows.running import Do
 
 PROJECT = ROOT / "dbt_project"
 ROOMS = ("staging", "policy", "people", "scoring", "routing", "lifecycle", "reporting")

@@ -26,10 +26,10 @@ WORLD = {"leads": 60, "now": NOW, "frozen": True, "limits": False}
 CRASH = """
 import asyncio, os, signal, sys
 from pathlib import Path
+from flows.running import plainly
 from flows.settings import Settings
 from flows.sla import sla_once
 from flows.steps import write_back
-from flows.sync import plainly
 
 where = sys.argv[2]
 
@@ -43,7 +43,7 @@ def after_the_first(connector, object_name, key, rows):
 
 async def do(address, work, *arguments):
     if where == f"{address} sent":
-        arguments = (*arguments[:-2], after_the_first, arguments[-1])
+        arguments = (*arguments[:-1], after_the_first)
     told = await plainly(address, work, *arguments)
     if where == f"after {address}":
         die()

@@ -31,9 +31,10 @@ PERSISTENT = 10_000
 CRASH = """
 import asyncio, os, signal, sys
 from pathlib import Path
+from flows.running import plainly
 from flows.settings import Settings
 from flows.steps import write_back
-from flows.sync import plainly, sync_once
+from flows.sync import sync_once
 
 where = sys.argv[2]
 

@@ -119,7 +119,6 @@ def test_only_messages_of_the_kinds_asked_for_are_sent(warehouse: Warehouse) -> 
         "slack",
         "message",
         written,
-        write_back.push,
         ("remind", "coach"),
     )
     assert written.messages == 2

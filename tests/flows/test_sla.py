@@ -1,0 +1,175 @@
+"""The clocks' flow over rooms made by hand: what it does when a part of the world is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import sla
+from flows.connectors.base import Page, Receipt, Row, Stream
+from flows.connectors.budget import Budget
+from flows.errors import SourceError
+from flows.ledger import Ledger
+from flows.running import plainly
+from flows.settings import Settings
+from flows.warehouse import Warehouse
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DUE = "timestamp '2026-06-01 13:00'"
+MESSAGE = "message_key varchar, {to} varchar, _kind varchar, _lead_key varchar, _before json"
+ROOMS = (
+    "create schema lifecycle",
+    "create schema write_back",
+    "create table lifecycle.sla_due_actions (action_key varchar, assignment_key varchar, "
+    "lead_key varchar, action varchar, user_id varchar, owner_id varchar, sla_due_at timestamp, "
+    "reason varchar, is_known_by_now boolean)",
+    "create table write_back.int_messages__addressed (message_key varchar, kind varchar)",
+    f"create table write_back.sync_slack__message ({MESSAGE.format(to='user_email')})",
+    f"create table write_back.sync_smtp__message ({MESSAGE.format(to='to_email')})",
+)
+
+
+class Vendor:
+    """An outside system that takes every message; ``broken`` is what its door says instead."""
+
+    bulk_writes_from = None
+    streams: tuple[Stream, ...] = ()
+
+    def __init__(self, system: str) -> None:
+        self.system, self.budget = system, Budget(system)
+        self.broken: SourceError | None = None
+        self.told: list[str] = []
+        self.asked = 0
+
+    def check(self) -> None:
+        self.asked += 1
+        if self.broken:
+            raise self.broken
+
+    def push(self, _object: str, key: str, rows: Sequence[Row]) -> Iterator[Receipt]:
+        for row in rows:
+            self.told.append(str(row[key]))
+            yield Receipt(str(row[key]), "accepted", "1")
+
+
+class Slack(Vendor):
+    """Knows of no message it was asked about."""
+
+    def find(self, _message_key: str, _user_email: str) -> Receipt | None:
+        if self.broken:
+            raise self.broken
+
+
+class Crm(Vendor):
+    """Holds nothing new; a stream answers what it is told to."""
+
+    streams = (
+        Stream("leads"),
+        Stream("users"),
+        Stream("tasks"),
+        Stream("events", is_optional=True),
+    )
+
+    def __init__(self, system: str) -> None:
+        super().__init__(system)
+        self.answers: dict[str, SourceError | Page] = {}
+
+    def pull(self, stream: Stream, _cursor: str | None, _now: datetime) -> Iterator[Page]:
+        answer = self.answers.get(stream.name)
+        if isinstance(answer, SourceError):
+            raise answer
+        if answer is not None:
+            yield answer
+
+
+class World:
+    """Open stores whose rooms are tables, and three vendors."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+        self.crm, self.slack, self.smtp = Crm("salesforce"), Slack("slack"), Vendor("smtp")
+
+    def due(self, lead: str, action: str) -> None:
+        """Somebody is to be told of a clock, by what is known as of now."""
+        self.warehouse.execute(
+            f"insert into lifecycle.sla_due_actions values (?, ?, ?, ?, 'u1', 'u2', {DUE}, '', "
+            "true)",
+            [f"{lead}:mql:{action}", f"{lead}:mql", lead, action],
+        )
+
+    def unsent(self, system: str, lead: str, kind: str) -> None:
+        """A message stands in the list of what is to be sent."""
+        key = f"{lead}:mql:{kind}"
+        table = f"write_back.sync_{system}__message"
+        self.warehouse.execute(
+            f"insert into {table} values (?, 'a@b.example', ?, ?, '{{}}')", [key, kind, lead]
+        )
+        self.warehouse.execute(
+            "insert into write_back.int_messages__addressed values (?, ?)", [key, kind]
+        )
+
+    def tick(self) -> sla.Summary:
+        """Run the flow; of its steps only dbt's building of staging is left out."""
+
+        async def do(address: str, work: Callable[..., Any], *arguments: Any) -> Any:
+            return None if address == "staging" else await plainly(address, work, *arguments)
+
+        connectors: Any = {"salesforce": self.crm, "slack": self.slack, "smtp": self.smtp}
+        settings = Settings(as_of=NOW)
+        return asyncio.run(sla.run(settings, self.warehouse, connectors, do))
+
+    def recorded(self) -> list[str]:
+        rows = self.warehouse.rows("select action_key from ledger.ops.sla_actions order by all")
+        return [row["action_key"] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with empty stores, as dbt makes them."""
+    home = tmp_path_factory.mktemp("prepared")
+    with Warehouse(home) as warehouse:
+        warehouse.prepare()
+    return home
+
+
+@contextmanager
+def opened(prepared: Path, home: Path) -> Iterator[Warehouse]:
+    for file in prepared.glob("*.duckdb"):
+        shutil.copy2(file, home / file.name)
+    with Warehouse(home) as warehouse:
+        yield warehouse
+
+
+@pytest.fixture
+def world(prepared: Path, tmp_path: Path) -> Iterator[World]:
+    with opened(prepared, tmp_path) as warehouse:
+        for statement in ROOMS:
+            warehouse.execute(statement)
+        yield World(warehouse)
+
+
+def test_what_is_due_is_recorded_and_told(world: World) -> None:
+    world.due("L1", "remind")
+    world.unsent("slack", "L1", "remind")
+    world.unsent("slack", "L2", "handover")
+    told = world.tick()
+    assert (told.actions, told.waiting, told.messages) == ({"remind": 1}, 0, 1)
+    assert (world.recorded(), world.slack.told) == (["L1:mql:remind"], ["L1:mql:remind"])
+    assert not told.needs_a_person
+
+
+def test_a_mail_whose_end_is_not_known_is_told_as_a_sync_tells_it(world: World) -> None:
+    ledger = Ledger(world.warehouse)
+    ledger.begin(NOW, None)
+    mail = {"message_key": "L1:mql:coach", "_lead_key": "L1", "_before": "{}"}
+    ledger.intend("smtp.message", "message_key", [mail])
+    told = world.tick()
+    assert told.needs_a_person
+    assert told.troubles[0].startswith("1 messages may or may not have been sent")
