@@ -4,9 +4,9 @@ Afterwards whoever has to hear of a clock has heard of it, each once, whatever w
 sales did is read, no room is built and nobody is decided upon: the next sync sees what was landed
 here as if it had landed it itself. A second run with nothing due tells nobody.
 
-Nobody is reminded or coached on an old reading. While Salesforce cannot be read, what is due waits
-(constants.csv, activities_read_within_minutes), the run says so, and the first that can read again
-makes up for it: the call may have been made and stand there.
+Nobody is reminded or coached on an old reading, nor on half of a new one. While Salesforce cannot
+be read to the end, what is due waits, the run says so, and the first that can read again makes up
+for it: the call may have been made and stand there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SYSTEMS = ("salesforce", "slack", "smtp")
 STREAMS = ("users", "tasks", "events")
 STAGED = tuple(f"stg_salesforce__{name}" for name in STREAMS)
 KINDS = ("remind", "escalate", "coach")
-PENDING = "select count(*) from write_back.int_messages__addressed where list_contains(?, kind)"
+UNSENT = "select count(*) from write_back.int_messages__addressed where list_contains(?, kind)"
 NOT_BUILT = "The rooms are not built by the models as they are; the next sync builds them"
 
 
@@ -78,11 +78,15 @@ async def run(
     ledger.begin(settings.as_of or datetime.now(UTC), settings.go_live_at, summary.flow)
     summary.run_id = ledger.run_id
     try:
-        await _read(connectors["salesforce"], warehouse, ledger, summary, do)
+        is_read = await _read(connectors["salesforce"], warehouse, ledger, summary, do)
         await do("staging", transform.build_staging, warehouse, STAGED)
-        acted = await do("clocks", clocks.record_actions, warehouse, ledger)
+        acted = await do("clocks", clocks.record_actions, warehouse, ledger, is_read)
         summary.actions, summary.waiting = acted.actions, acted.waiting
-        await _tell(connectors, warehouse, ledger, summary, do)
+        if is_read:
+            await _tell(connectors, warehouse, ledger, summary, do)
+        else:
+            # Recorded on an earlier reading: by now the call may stand there, of these too.
+            summary.waiting += warehouse.value(UNSENT, [list(KINDS)])
     except BaseException as error:
         ledger.end("failed", {"error": mask(str(error))[:1000], **summary.as_dict()})
         raise
@@ -95,8 +99,12 @@ async def run(
 
 async def _read(
     salesforce: Connector, warehouse: Warehouse, ledger: Ledger, summary: Summary, do: Do
-) -> None:
-    """Land what sales did; what cannot be read is told, and old knowledge is known as such."""
+) -> bool:
+    """Land what sales did; returns whether all of it was read. What cannot be read is told.
+
+    A call stands among the tasks, a meeting among the events: half of it is an old reading. What
+    the account has not granted is not waited for.
+    """
     for stream in salesforce.streams:
         if stream.name not in STREAMS:
             continue
@@ -108,8 +116,9 @@ async def _read(
                 summary.skipped[address] = str(error)
                 continue
             summary.troubles.append(str(error))
-            return
+            return False
         summary.extracted[address] = pulled.landed
+    return True
 
 
 async def _tell(
@@ -120,7 +129,7 @@ async def _tell(
     do: Do,
 ) -> None:
     """Send what is recorded and was not sent, also by a run that died before it could."""
-    if warehouse.value(PENDING, [list(KINDS)]):
+    if warehouse.value(UNSENT, [list(KINDS)]):
         for name in ("slack", "smtp"):
             # Before anything is said to be sent: a mail whose end is unknown is not sent again.
             await do(name, connectors[name].check)

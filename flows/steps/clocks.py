@@ -30,13 +30,14 @@ def move_clocks(warehouse: Warehouse, ledger: Ledger) -> int:
     )
 
 
-def record_actions(warehouse: Warehouse, ledger: Ledger) -> Acted:
+def record_actions(warehouse: Warehouse, ledger: Ledger, is_read: bool = True) -> Acted:
     """Record the reminders, escalations and notes that are due, before anybody is told.
 
+    All of them wait where this run could not read to the end what sales did (``is_read``).
     Second run: none, each is given once for a clock. Whoever dies after this leaves them to be
     told by the next run, of either flow.
     """
     due = warehouse.rows("select * from lifecycle.sla_due_actions order by action_key")
-    known = [row for row in due if row.pop("is_known_by_now")]
+    known = [row for row in due if row.pop("is_known_by_now") and is_read]
     ledger.act(known)
     return Acted(dict(Counter(row["action"] for row in known)), len(due) - len(known))

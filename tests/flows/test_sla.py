@@ -15,7 +15,7 @@ import pytest
 from flows import sla
 from flows.connectors.base import Page, Receipt, Row, Stream
 from flows.connectors.budget import Budget
-from flows.errors import SourceError
+from flows.errors import Forbidden, SourceError, VendorError
 from flows.ledger import Ledger
 from flows.running import plainly
 from flows.settings import Settings
@@ -173,3 +173,33 @@ def test_a_mail_whose_end_is_not_known_is_told_as_a_sync_tells_it(world: World) 
     told = world.tick()
     assert told.needs_a_person
     assert told.troubles[0].startswith("1 messages may or may not have been sent")
+
+
+BROKEN = VendorError("no answer", address="salesforce.events", status=500)
+
+
+def test_what_is_due_waits_where_the_reading_did_not_finish(world: World) -> None:
+    """A meeting that was held stands among the events, which the CRM did not give."""
+    world.due("L1", "escalate")
+    world.due("L1", "coach")
+    world.unsent("slack", "L2", "coach")
+    world.crm.answers["events"] = BROKEN
+    told = world.tick()
+    assert (told.actions, told.waiting, told.messages) == ({}, 3, 0)
+    assert (world.recorded(), world.slack.told) == ([], [])
+    assert told.troubles == [str(BROKEN)]
+    world.crm.answers.clear()
+    told = world.tick()
+    assert (sum(told.actions.values()), told.waiting, told.messages) == (2, 0, 1)
+
+
+def test_events_that_are_not_granted_are_read_as_far_as_they_can_be(world: World) -> None:
+    world.due("L1", "remind")
+    world.crm.answers["events"] = Forbidden("not granted", address="salesforce.events")
+    told = world.tick()
+    assert (told.actions, told.waiting, told.skipped.keys()) == (
+        {"remind": 1},
+        0,
+        {"salesforce.events"},
+    )
+    assert not told.needs_a_person
