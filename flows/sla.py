@@ -118,6 +118,8 @@ async def _read(
             summary.troubles.append(str(error))
             return False
         summary.extracted[address] = pulled.landed
+        # A record is put into quarantine once, so no other run is going to tell of it.
+        summary.quarantined += pulled.quarantined
     return True
 
 
@@ -147,8 +149,9 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         return [f"  waits      {reason}." for reason in summary["skipped"].values()]
     landed = sum(summary["extracted"].values())
     actions = ", ".join(f"{name} {count}" for name, count in sorted(summary["actions"].items()))
+    aside = f"; {summary['quarantined']} put in quarantine" if summary["quarantined"] else ""
     lines = [
-        f"  came       {landed} new versions from salesforce",
+        f"  came       {landed} new versions from salesforce{aside}",
         f"  clocks     {actions or 'nothing is due'}",
         f"  told       {summary['messages']} messages sent; run {summary['run_id']}",
     ]

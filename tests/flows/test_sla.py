@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flows import sla
-from flows.connectors.base import Page, Receipt, Row, Stream
+from flows.connectors.base import Page, Receipt, Reject, Row, Stream
 from flows.connectors.budget import Budget
 from flows.errors import Forbidden, SourceError, VendorError
 from flows.ledger import Ledger
@@ -203,3 +203,14 @@ def test_events_that_are_not_granted_are_read_as_far_as_they_can_be(world: World
         {"salesforce.events"},
     )
     assert not told.needs_a_person
+
+
+def test_a_task_that_cannot_be_read_is_told_by_the_flow_that_met_it(world: World) -> None:
+    world.crm.answers["tasks"] = Page([], None, [Reject("00T1", "no usable id", b"{}")])
+    told = world.tick()
+    assert told.quarantined == 1
+    assert told.needs_a_person
+    assert "  came       0 new versions from salesforce; 1 put in quarantine" in sla.summary_lines(
+        told.as_dict()
+    )
+    assert not world.tick().needs_a_person, "a record is told once"
