@@ -131,10 +131,6 @@ async def _tell(
     do: Do,
 ) -> None:
     """Send what is recorded and was not sent, also by a run that died before it could."""
-    if warehouse.value(UNSENT, [list(KINDS)]):
-        for name in ("slack", "smtp"):
-            # Before anything is said to be sent: a mail whose end is unknown is not sent again.
-            await do(name, connectors[name].check)
     written = await write_back.send_tables(
         connectors, warehouse, ledger, do, only=write_back.MESSAGES, kinds=KINDS
     )

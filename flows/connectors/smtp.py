@@ -65,8 +65,8 @@ class Smtp:
         self.budget = Budget(self.system)
 
     def check(self) -> None:
-        """Connect and log in."""
-        self._server().noop()
+        """Connect and log in, anew where the server has hung up on us. Raises: SourceError."""
+        self._ready()
 
     def describe(self) -> dict[str, list[Field]]:
         """Describe nothing: a message has no fields that could change."""

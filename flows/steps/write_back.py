@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flows.connectors.base import Connector, Receipt, Row
-from flows.errors import SourceError, mask
+from flows.errors import PipelineError, SourceError, mask
 from flows.ledger import Ledger
 from flows.warehouse import Warehouse
 
@@ -33,6 +33,11 @@ class Written:
     rejected: int = 0
     unknown: int = 0
     troubles: list[str] = field(default_factory=list)
+
+    def trouble(self, error: PipelineError) -> None:
+        """Tell of something that went wrong, once however often it did."""
+        if str(error) not in self.troubles:
+            self.troubles.append(str(error))
 
 
 class Finds(Protocol):
@@ -70,25 +75,36 @@ def targets(warehouse: Warehouse) -> list[tuple[str, str, str]]:
     return found
 
 
-def settle_unknown(warehouse: Warehouse, ledger: Ledger, connectors: dict[str, Connector]) -> int:
-    """Ask the vendor about messages whose end is not known; returns how many still are not.
+def settle_unknown(
+    warehouse: Warehouse, ledger: Ledger, connectors: dict[str, Connector], written: Written
+) -> None:
+    """Ask the vendor about messages whose end is not known, and tell of those that stay unknown.
 
     Writes to records need no asking: sent again they change nothing. A mail server cannot be asked.
+    Whoever does not answer is asked again by the next run; the others are asked in this one.
     """
-    open_ones = 0
+    open_ones, silent = 0, set()
     for receipt in ledger.unsettled(MESSAGES):
-        connector = connectors[receipt["target"].partition(".")[0]]
-        find = getattr(connector, "find", None)
+        system = receipt["target"].partition(".")[0]
+        find = getattr(connectors[system], "find", None)
         # Whom it was sent to stands in the receipt, whatever it was about.
         address = json.loads(receipt["sent"] or "{}").get("user_email")
         if find is None or address is None:
             open_ones += 1
-            continue
-        found = find(receipt["row_key"], address)
-        ledger.settle(
-            receipt, found or Receipt(receipt["row_key"], "rejected", reason="was never sent")
+        elif system not in silent:
+            try:
+                found = find(receipt["row_key"], address)
+            except SourceError as error:
+                silent.add(system)
+                written.trouble(error)
+                continue
+            lost = Receipt(receipt["row_key"], "rejected", reason="was never sent")
+            ledger.settle(receipt, found or lost)
+    if open_ones:
+        written.troubles.append(
+            f"{open_ones} messages may or may not have been sent and their server cannot be "
+            "asked. They are not sent again; look at the leads with `baton status`."
         )
-    return open_ones
 
 
 async def send_tables(
@@ -108,12 +124,7 @@ async def send_tables(
     """
     written = Written()
     if send is not pretend:
-        still_open = await do("unsettled", settle_unknown, warehouse, ledger, connectors)
-        if still_open:
-            written.troubles.append(
-                f"{still_open} messages may or may not have been sent and their server cannot be "
-                "asked. They are not sent again; look at the leads with `baton status`."
-            )
+        await do("unsettled", settle_unknown, warehouse, ledger, connectors, written)
     for table, system, object_name in targets(warehouse):
         address = f"{system}.{object_name}"
         if only and address not in only:
@@ -138,14 +149,15 @@ def send_table(
 ) -> None:
     """Send the rows of one ``sync_`` table and record what became of each.
 
-    ``kinds`` limits it to rows of some kinds, where the table has a ``_kind``.
+    ``kinds`` limits it to rows of some kinds, where the table has a ``_kind``. Messages whose
+    system does not answer are left for the next run, and the other systems' are sent.
 
     Second run: the table no longer lists what was accepted. Nothing raises for a row; what the
     vendor refused is counted and told, and the other rows go on.
     """
     which, given = ("where list_contains(?, _kind)", [list(kinds)]) if kinds else ("", [])
     rows = warehouse.rows(f"select * from write_back.{table} {which}", given)
-    if not rows:
+    if not rows or not _answers(connectors[system], f"{system}.{object_name}", written):
         return
     key, target = next(iter(rows[0])), f"{system}.{object_name}"
     bulk_from = connectors[system].bulk_writes_from
@@ -158,7 +170,7 @@ def send_table(
             for receipt in send(connectors[system], object_name, key, _outward(batch)):
                 outcomes[receipt.key] = receipt
         except SourceError as error:
-            written.troubles.append(str(error))
+            written.trouble(error)
         except BaseException:
             # Being stopped is no reason to forget what the vendor acknowledged.
             ledger.outcome(target, batch, outcomes.values())
@@ -168,6 +180,18 @@ def send_table(
         ledger.outcome(target, batch, outcomes.values())
         ledger.values_refused(target, batch, outcomes.values())
         _count(target, outcomes.values(), written)
+
+
+def _answers(connector: Connector, target: str, written: Written) -> bool:
+    """Ask before a message is said to be on its way: one whose end is unknown is not sent again."""
+    if target not in MESSAGES:
+        return True
+    try:
+        connector.check()
+    except SourceError as error:
+        written.trouble(error)
+        return False
+    return True
 
 
 def _outward(batch: dict[str, dict[str, Any]]) -> list[Row]:

@@ -15,7 +15,7 @@ import pytest
 from flows import sla
 from flows.connectors.base import Page, Receipt, Reject, Row, Stream
 from flows.connectors.budget import Budget
-from flows.errors import Forbidden, SourceError, VendorError
+from flows.errors import Forbidden, SourceError, Unreachable, VendorError
 from flows.ledger import Ledger
 from flows.running import plainly
 from flows.settings import Settings
@@ -34,6 +34,8 @@ ROOMS = (
     f"create table write_back.sync_slack__message ({MESSAGE.format(to='user_email')})",
     f"create table write_back.sync_smtp__message ({MESSAGE.format(to='to_email')})",
 )
+# Reading the dbt project takes its time where nobody has read it yet.
+pytestmark = pytest.mark.timeout(180)
 
 
 class Vendor:
@@ -214,3 +216,40 @@ def test_a_task_that_cannot_be_read_is_told_by_the_flow_that_met_it(world: World
         told.as_dict()
     )
     assert not world.tick().needs_a_person, "a record is told once"
+
+
+@pytest.mark.parametrize(("down", "up"), [("smtp", "slack"), ("slack", "smtp")])
+def test_a_system_that_is_down_keeps_nobody_else_from_being_told(
+    world: World, down: str, up: str
+) -> None:
+    vendors = {"slack": world.slack, "smtp": world.smtp}
+    for system in vendors:
+        world.unsent(system, f"L_{system}", "remind")
+    vendors[down].broken = Unreachable("no connection", address=down)
+    told = world.tick()
+    assert (told.messages, told.rejected, told.unknown) == (1, 0, 0)
+    assert (vendors[up].told, vendors[down].told) == ([f"L_{up}:mql:remind"], [])
+    assert told.troubles == [str(vendors[down].broken)]
+    receipts = world.warehouse.rows("select distinct row_key from ledger.ops.receipts")
+    assert receipts == [{"row_key": f"L_{up}:mql:remind"}], "what was not tried has no receipt"
+
+
+def test_a_system_nobody_is_told_through_is_not_asked(world: World) -> None:
+    world.unsent("slack", "L1", "remind")
+    world.unsent("smtp", "L2", "handover")
+    world.smtp.broken = Unreachable("no connection", address="smtp")
+    told = world.tick()
+    assert (told.messages, told.troubles, world.smtp.asked) == (1, [], 0)
+
+
+def test_a_message_that_cannot_be_asked_for_now_is_no_reason_to_tell_nobody(world: World) -> None:
+    ledger = Ledger(world.warehouse)
+    ledger.begin(NOW, None)
+    lost = {"message_key": "m1", "user_email": "a@b.example", "_lead_key": "L1", "_before": "{}"}
+    ledger.intend("slack.message", "message_key", [lost])
+    world.unsent("smtp", "L2", "remind")
+    world.slack.broken = Unreachable("no connection", address="slack")
+    told = world.tick()
+    assert (told.messages, told.troubles) == (1, [str(world.slack.broken)])
+    world.slack.broken = None
+    assert world.tick().troubles == []

@@ -170,6 +170,9 @@ def test_a_server_that_hung_up_on_an_idle_session_is_called_again(
     server.says["NOOP"] = [HANG_UP]
     assert send(smtp, ROW)[0].status == "accepted"
     assert server.sessions == 2
+    server.says["NOOP"] = [HANG_UP]
+    smtp.check()
+    assert server.sessions == 3
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,9 @@ class Room:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
 
+    def check(self) -> None:
+        """Is always there."""
+
     def push(self, _object: str, key: str, rows: Sequence[Row]) -> Iterator[Receipt]:
         for row in rows:
             assert not [name for name in row if name.startswith("_")], "what is ours stays at home"
@@ -138,7 +141,9 @@ def test_a_message_of_any_kind_is_asked_for_at_the_address_it_was_sent_to(
     mail = {"message_key": "mail", "to_email": "c@b.example", "_lead_key": "L1", "_before": "{}"}
     ledger.intend("smtp.message", "message_key", [mail])
     connectors: dict[str, Any] = {"slack": room, "smtp": object()}
-    assert write_back.settle_unknown(warehouse, ledger, connectors) == 1
+    written = write_back.Written()
+    write_back.settle_unknown(warehouse, ledger, connectors, written)
+    assert [trouble[:11] for trouble in written.troubles] == ["1 messages "]
     assert sorted(room.asked) == [("lost", "lost@b.example"), ("sent", "sent@b.example")]
     settled = warehouse.rows(
         "select row_key, arg_max(status, receipt_seq) as status from ledger.ops.receipts "
