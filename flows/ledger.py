@@ -451,8 +451,8 @@ class Ledger:
         """Record clocks that were moved (rows of ``int_clocks__moved``); returns how many."""
         return self._append("ops.clock_moves", [{**row, "recorded_at": _clock()} for row in moves])
 
-    def act(self, actions: Sequence[dict[str, Any]]) -> int:
-        """Record who is to be told of a clock (rows of ``sla_due_actions``); returns how many.
+    def act(self, actions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Record who is to be told of a clock (rows of ``sla_due_actions``); returns the new ones.
 
         Second run: none, an action has one key.
         """
@@ -464,10 +464,9 @@ class Ledger:
                 [[row["action_key"] for row in actions]],
             )
         }
-        return self._append(
-            "ops.sla_actions",
-            [{**row, "recorded_at": _clock()} for row in actions if row["action_key"] not in held],
-        )
+        fresh = [row for row in actions if row["action_key"] not in held]
+        self._append("ops.sla_actions", [{**row, "recorded_at": _clock()} for row in fresh])
+        return fresh
 
     # --- receipts -----------------------------------------------------------------------------
 

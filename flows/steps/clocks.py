@@ -39,5 +39,5 @@ def record_actions(warehouse: Warehouse, ledger: Ledger, is_read: bool = True) -
     """
     due = warehouse.rows("select * from lifecycle.sla_due_actions order by action_key")
     known = [row for row in due if row.pop("is_known_by_now") and is_read]
-    ledger.act(known)
-    return Acted(dict(Counter(row["action"] for row in known)), len(due) - len(known))
+    recorded = ledger.act(known)
+    return Acted(dict(Counter(row["action"] for row in recorded)), len(due) - len(known))

@@ -61,7 +61,8 @@ def test_what_is_due_is_recorded_once_and_what_is_not_known_waits(warehouse: War
     acted = record_actions(warehouse, begun(warehouse))
     assert (acted.actions, acted.waiting) == ({"escalate": 1, "coach": 1}, 1)
     # Whatever proposes it again: an action has one key.
-    record_actions(warehouse, begun(warehouse, 5))
+    again = record_actions(warehouse, begun(warehouse, 5))
+    assert (again.actions, again.waiting) == ({}, 1), "what is told is what was recorded"
     rows = warehouse.rows("select * from ledger.ops.sla_actions order by action_key")
     assert [row["action_key"] for row in rows] == ["L1:mql:coach", "L1:mql:escalate"]
     assert {(row["user_id"], row["owner_id"], row["sla_due_at"]) for row in rows} == {
