@@ -35,7 +35,11 @@ STREAMS = ("users", "tasks", "events")
 STAGED = tuple(f"stg_salesforce__{name}" for name in STREAMS)
 KINDS = ("remind", "escalate", "coach")
 UNSENT = "select count(*) from write_back.int_messages__addressed where list_contains(?, kind)"
-NOT_BUILT = "The rooms are not built by the models as they are; the next sync builds them"
+NEVER_BUILT = "Nothing is built here yet; the first sync builds it"
+NOT_BUILT = (
+    "The rooms are not built by the models as they are, so nobody is told of any clock. "
+    "The next sync that succeeds builds them: see `baton status`."
+)
 
 
 @dataclass(slots=True)
@@ -62,12 +66,23 @@ async def sla_once(settings: Settings, *, do: Do = plainly) -> Summary:
     try:
         with Lease(settings.home, settings.lease_wait), Warehouse(settings.home) as warehouse:
             await do("stores", warehouse.prepare)
-            if not warehouse.is_built:
-                return Summary(skipped={"everything": NOT_BUILT})
-            return await run(settings, warehouse, connectors, do)
+            if warehouse.is_built:
+                return await run(settings, warehouse, connectors, do)
+            if not warehouse.value("select count(*) from raw.builds"):
+                return Summary(skipped={"everything": NEVER_BUILT})
+            return _shut(settings, warehouse)
     finally:
         for system in connectors.values():
             system.close()
+
+
+def _shut(settings: Settings, warehouse: Warehouse) -> Summary:
+    """Record that clocks run and nobody can be told: a deploy whose syncs fail ends like this."""
+    summary, ledger = Summary(troubles=[NOT_BUILT]), Ledger(warehouse)
+    ledger.begin(settings.as_of or datetime.now(UTC), settings.go_live_at, summary.flow)
+    summary.run_id = ledger.run_id
+    ledger.end("done", summary.as_dict())
+    return summary
 
 
 async def run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -253,3 +254,51 @@ def test_a_message_that_cannot_be_asked_for_now_is_no_reason_to_tell_nobody(worl
     assert (told.messages, told.troubles) == (1, [str(world.slack.broken)])
     world.slack.broken = None
     assert world.tick().troubles == []
+
+
+# Before the rooms are asked
+
+
+@pytest.fixture
+def settings(prepared: Path, tmp_path: Path) -> Callable[..., Settings]:
+    """Settings of a home with empty stores, and of systems that nobody asks."""
+    with opened(prepared, tmp_path):
+        pass
+    nowhere = {"home": tmp_path, "as_of": NOW, "slack_token": "xoxb-1", "smtp_host": "127.0.0.1"}
+    nowhere |= {"smtp_sender": "a@b.example", "salesforce_login_url": "http://127.0.0.1:1"}
+    nowhere |= {"salesforce_client_id": "1", "salesforce_client_secret": "2"}
+    return lambda **more: Settings(**{**nowhere, **more})
+
+
+def runs(home: Path) -> list[dict[str, Any]]:
+    with Warehouse(home) as warehouse:
+        return warehouse.rows("select * from ledger.ops.runs order by recorded_at")
+
+
+def test_a_home_nothing_was_built_in_has_no_clocks(settings: Callable[..., Settings]) -> None:
+    told = asyncio.run(sla.sla_once(settings()))
+    assert not told.needs_a_person
+    assert len(sla.summary_lines(told.as_dict())) == 1
+    assert runs(settings().home) == []
+
+
+def test_rooms_of_other_models_are_a_trouble_and_recorded(
+    settings: Callable[..., Settings],
+) -> None:
+    """A deploy whose syncs fail builds nothing, and nobody would be told of any clock."""
+    home = settings().home
+    with Warehouse(home) as warehouse:
+        warehouse.execute(
+            "insert into raw.builds by name select 'r1' as run_id, 'other' as models_hash, "
+            "timestamp '2026-06-01 11:00' as as_of"
+        )
+    told = asyncio.run(sla.sla_once(settings()))
+    assert told.needs_a_person
+    assert told.troubles == [
+        "The rooms are not built by the models as they are, so nobody is told of any clock. "
+        "The next sync that succeeds builds them: see `baton status`."
+    ]
+    begun, ended = runs(home)
+    assert (begun["phase"], ended["phase"], ended["run_id"]) == ("begun", "done", told.run_id)
+    assert json.loads(ended["summary"])["troubles"] == told.troubles
+    assert any("to mend" in line for line in sla.summary_lines(told.as_dict()))
