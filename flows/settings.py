@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     go_live_at: Moment | None = None
     as_of: Moment | None = None
     lease_wait: float = Field(60, ge=0)
+    # Both flows start at minutes 0, 10, ..., and a sync may take longer than a minute: whoever
+    # gave up then would leave reminders to the next tick, which may find the stores in use again.
+    sla_lease_wait: float = Field(290, ge=0)
 
     hubspot_base_url: Text = "https://api.hubapi.com"
     hubspot_token: Secret | None = None

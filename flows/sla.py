@@ -64,7 +64,7 @@ async def sla_once(settings: Settings, *, do: Do = plainly) -> Summary:
     """
     connectors = {name: extract.open_connector(settings, name) for name in SYSTEMS}
     try:
-        with Lease(settings.home, settings.lease_wait), Warehouse(settings.home) as warehouse:
+        with Lease(settings.home, settings.sla_lease_wait), Warehouse(settings.home) as warehouse:
             await do("stores", warehouse.prepare)
             if warehouse.is_built:
                 return await run(settings, warehouse, connectors, do)

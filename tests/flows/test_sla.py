@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,11 +19,12 @@ import pytest
 from flows import sla
 from flows.connectors.base import Page, Receipt, Reject, Row, Stream
 from flows.connectors.budget import Budget
-from flows.errors import Forbidden, SourceError, Unreachable, VendorError
+from flows.errors import Forbidden, SourceError, Unreachable, VendorError, WarehouseBusy
 from flows.ledger import Ledger
 from flows.running import plainly
 from flows.settings import Settings
-from flows.warehouse import Warehouse
+from flows.warehouse import Lease, Warehouse
+from tests.house import ROOT, yaml_of
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DUE = "timestamp '2026-06-01 13:00'"
@@ -302,3 +306,33 @@ def test_rooms_of_other_models_are_a_trouble_and_recorded(
     assert (begun["phase"], ended["phase"], ended["run_id"]) == ("begun", "done", told.run_id)
     assert json.loads(ended["summary"])["troubles"] == told.troubles
     assert any("to mend" in line for line in sla.summary_lines(told.as_dict()))
+
+
+def test_the_flow_waits_for_a_sync_up_to_its_own_next_tick(
+    settings: Callable[..., Settings],
+) -> None:
+    given = settings(lease_wait=0)
+    held = Lease(given.home, 0)
+    with held:
+        release = threading.Timer(1, held.__exit__)
+        release.start()
+        told = asyncio.run(sla.sla_once(given))
+        release.join()
+    assert told.skipped.keys() == {"everything"}
+    (deployment,) = [
+        one
+        for one in yaml_of(ROOT / "prefect.yaml")["deployments"]
+        if one["entrypoint"] == "flows/sla.py:sla"
+    ]
+    (schedule,) = deployment["schedules"]
+    minutes = re.fullmatch(r"\*/(\d+) \* \* \* \*", schedule["cron"])
+    assert minutes, "the wait is bound to a grid of minutes"
+    assert 0 < int(minutes[1]) * 60 - Settings().sla_lease_wait <= 30
+
+
+def test_a_sync_that_never_ends_is_named_and_nothing_is_green(
+    settings: Callable[..., Settings],
+) -> None:
+    given = settings(sla_lease_wait=0)
+    with Lease(given.home, 0), pytest.raises(WarehouseBusy, match=f"process {os.getpid()}"):
+        asyncio.run(sla.sla_once(given))
