@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -238,7 +238,9 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Show freshness, reconciliation, quarantine, clocks, and what needs a person."""
     from flows.status import read_status, status_lines
 
-    found = read_status(context.obj.settings.home)
+    settings: Settings = context.obj.settings
+    now = (settings.as_of or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
+    found = read_status(settings.home, now)
     if as_json:
         _print_json(found)
     else:

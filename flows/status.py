@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,28 @@ from flows.errors import PipelineError, WarehouseBusy, WarehouseError, shorten
 from flows.policy import policy_at
 from flows.sales import read_sales, sales_lines
 from flows.warehouse import Lease, Reader, published
+from flows.watch import read_watch, watch_for_a_person, watch_lines
 
 CELL = 100  # a document in a cell would push every other column off the screen
 FEW = 8
+# One row per flow: they fail, and stand still, each on its own.
 LAST_RUNS = """
+with
+    named as (
+        select *, coalesce(max(summary ->> '$.flow') over (partition by run_id), 'sync') as flow
+        from ops.runs
+    )
 select
+    flow,
     run_id,
     min(as_of) as as_of,
     arg_max(phase, recorded_at) as phase,
     arg_max(summary, recorded_at) filter (where summary is not null) as summary,
-    max(recorded_at) as recorded_at
-from ops.runs
-group by run_id
--- Another flow reads and tells, and builds nothing: how fresh all this is, syncs say.
-having bool_and(coalesce(summary ->> '$.flow', 'sync') = 'sync')
-order by as_of desc
-limit 2
+    max(recorded_at) as recorded_at,
+    max(max(as_of) filter (where phase = 'done')) over (partition by flow) as ended_at
+from named
+group by flow, run_id
+qualify row_number() over (partition by flow order by min(as_of) desc) = 1
 """
 # A person without an account in Slack is told by mail: that refusal is an answer, not a trouble.
 LAST_RECEIPTS = """
@@ -210,17 +217,19 @@ def _counts(counts: Mapping[str, int], words: str = "", *, sort: bool = False) -
 # The state of everything
 
 
-def read_status(home: Path) -> dict[str, Any]:
+def read_status(home: Path, now: datetime | None = None) -> dict[str, Any]:
     """Read what stands; ``needs_a_person`` says whether time alone cures it.
 
+    ``now`` is that of the last run where it is not given.
     Raises: WarehouseError where no run has published anything.
     """
     runs, busy = _runs(home)
     try:
         reader = published(home)
     except WarehouseError as none:
-        if runs and runs[0]["phase"] == "failed":
-            summary = json.loads(runs[0]["summary"] or "{}")
+        last = runs.get("sync", {})
+        if last.get("phase") == "failed":
+            summary = json.loads(last["summary"] or "{}")
             raise WarehouseError(
                 f"nothing has been published in {home} yet: the last run failed",
                 answer=summary.get("error"),
@@ -228,27 +237,34 @@ def read_status(home: Path) -> dict[str, Any]:
             ) from none
         raise
     with reader:
-        found = _read(reader, runs or reader.rows(LAST_RUNS))
+        found = _read(reader, runs or _last_runs(reader), now)
     found["running"] = busy
     return found
 
 
-def _runs(home: Path) -> tuple[list[dict[str, Any]], str | None]:
+def _runs(home: Path) -> tuple[dict[str, dict[str, Any]], str | None]:
     """Ask the ledger itself, where no run holds it: a run that failed has published nothing."""
     if not (home / "ledger.duckdb").is_file():
-        return [], None
+        return {}, None
     try:
         with Lease(home, 0), Reader(home / "ledger.duckdb") as ledger:
-            return ledger.rows(LAST_RUNS), None
+            return _last_runs(ledger), None
     except WarehouseBusy as busy:
-        return [], busy.holder
+        return {}, busy.holder
     except (WarehouseError, OSError):
-        return [], None
+        return {}, None
 
 
-def _read(reader: Reader, runs: list[dict[str, Any]]) -> dict[str, Any]:
+def _last_runs(reader: Reader) -> dict[str, dict[str, Any]]:
+    return {row.pop("flow"): row for row in reader.rows(LAST_RUNS)}
+
+
+def _read(
+    reader: Reader, runs: Mapping[str, dict[str, Any]], now: datetime | None
+) -> dict[str, Any]:
     published_at = reader.rows("select max(as_of) as as_of from main.published_runs")[0]["as_of"]
-    last = dict(runs[0]) if runs else {}
+    last = dict(runs.get("sync", {}))
+    newest = max((run["as_of"] for run in runs.values()), default=published_at)
     if last.get("phase") == "begun" and last["as_of"] == published_at:
         last["phase"] = "done"  # it had published when it wrote how it ended
     summary = json.loads(last.pop("summary", None) or "{}")
@@ -293,6 +309,7 @@ def _read(reader: Reader, runs: list[dict[str, Any]]) -> dict[str, Any]:
                 "where sla_status is not null group by sla_status order by sla_status"
             )
         },
+        "clocks_flow": read_watch(reader, runs.get("sla"), max(newest, now or newest)),
         "unsettled": reader.rows(
             f"select target, row_key, lead_key, status, recorded_at from {receipts} "
             "where status in ('intent', 'unknown') order by target, row_key"
@@ -314,6 +331,7 @@ def _read(reader: Reader, runs: list[dict[str, Any]]) -> dict[str, Any]:
         or found["submissions_not_reconciled"]
         or found["unsettled"]
         or found["rejected"]
+        or found["clocks_flow"]["needs_a_person"]
     )
     return found
 
@@ -376,7 +394,7 @@ def status_lines(found: Mapping[str, Any]) -> list[str]:
         lines += ["", "Enrichment: calls of the month"]
         lines += [_enrichment_line(row) for row in found["enrichment"]]
     clocks = ", ".join(f"{color} {count}" for color, count in found["clocks"].items())
-    lines += ["", f"First-touch clocks: {clocks or 'none'}", ""]
+    lines += ["", f"First-touch clocks: {clocks or 'none'}", *watch_lines(found["clocks_flow"]), ""]
     lines += [*sales_lines(found["sales"]), ""]
     lines.append("For a person" if found["needs_a_person"] else "Nothing needs a person.")
     return lines + [f"  {sentence}" for sentence in _for_a_person(found)]
@@ -392,6 +410,8 @@ def _for_a_person(found: Mapping[str, Any]) -> list[str]:
         told.append(f"{run['quarantined']} records were put in quarantine by the last run.")
     if found["submissions_not_reconciled"]:
         told.append(f"{found['submissions_not_reconciled']} submissions are in no state or in two.")
+    # Both flows may have met the same trouble: it is told once.
+    told += [said for said in watch_for_a_person(found["clocks_flow"]) if said not in told]
     told += [
         f"{row['target']}: {row['rows']} rows rejected (first: {row['first_key']}, "
         f'"{shorten(row["reason"] or "no reason")}"). Tried again in every run.'

@@ -1,5 +1,5 @@
--- The models ask for these by name; one that is missing or of another kind would say
--- nothing and change the rows of every lead.
+-- The models and `baton status` ask for these by name; one that is missing or of
+-- another kind would say nothing and change the rows of every lead.
 with
     asked as (
         select
@@ -10,7 +10,8 @@ with
                     'colleagues_named',
                     'clock_horizon_days',
                     'activities_read_within_minutes',
-                    'clock_acted_on_within_days'
+                    'clock_acted_on_within_days',
+                    'clocks_looked_at_within_minutes'
                 ]
             ) as constant_id,
             'number' as kind
