@@ -8,13 +8,14 @@ record and a message follows both.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flows.connectors.base import Connector, Receipt, Row
 from flows.errors import PipelineError, SourceError, mask
 from flows.ledger import Ledger
+from flows.running import Do
 from flows.warehouse import Warehouse
 
 BATCH = 200
@@ -111,7 +112,7 @@ async def send_tables(
     connectors: dict[str, Connector],
     warehouse: Warehouse,
     ledger: Ledger,
-    do: Callable[..., Awaitable[Any]],
+    do: Do,
     *,
     only: Sequence[str] = (),
     kinds: Sequence[str] = (),
