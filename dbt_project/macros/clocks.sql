@@ -1,9 +1,10 @@
 {#
-  The newest owner of each lead, its clock after every move of it, and the first touch by a
-  person since the clock began. Whoever works on the leads of one run asks for these only:
-  `leads` is a condition on assignments.lead_key, `activities` where their touches stand.
+  The first-touch clocks of each lead: who had the lead while each ran, its times after every
+  move, and the first touch by a person while it ran. Whoever works on the leads of one run asks
+  for these only: `leads` is a condition on assignments, `activities` where their touches stand.
+  This is the one meaning of touched: on a channel that was agreed, since the clock began.
 #}
-{% macro assigned(leads, activities) %}
+{% macro clocks_started(leads, activities) %}
     (
         with
             moves as (
@@ -51,13 +52,15 @@
                     ) as clock_number
                 from followed
             ),
-            newest as (
+            -- The newest owner of each clock, with all who had it before.
+            held as (
                 select
                     *,
                     min(as_of) over of_clock as clock_started_at,
                     first(owner_id) over of_clock as clock_owner_id,
                     first(calendar_id) over of_clock as calendar_as_assigned,
-                    first(channels) over of_clock as channels_promised
+                    first(channels) over of_clock as channels_promised,
+                    list({'owner_id':owner_id, 'since':as_of}) over of_clock as holders
                 from numbered
                 window
                     of_clock as (
@@ -65,40 +68,52 @@
                     )
                 qualify
                     row_number() over (
-                        partition by lead_key order by as_of desc, draw_number desc
+                        partition by lead_key, clock_number
+                        order by as_of desc, draw_number desc
                     )
                     = 1
             ),
+            clocks as (
+                select
+                    *,
+                    lead(clock_started_at) over (
+                        partition by lead_key order by clock_number
+                    ) as next_clock_at
+                from held
+            ),
             heard as (
                 select
-                    newest.lead_key,
+                    clocks.lead_key,
+                    clocks.clock_number,
                     activities.owner_id,
                     activities.channel,
                     activities.occurred_at,
-                    activities.occurred_at <= newest.sla_due_at as is_in_time,
+                    activities.occurred_at <= clocks.sla_due_at as is_in_time,
                     -- What was agreed when the owner was given: an edit unmakes no
                     -- touch.
                     coalesce(
                         list_contains(
                             string_split(
-                                coalesce(newest.channels_promised, tiers.channels), '|'
+                                coalesce(clocks.channels_promised, tiers.channels), '|'
                             ),
                             activities.channel
                         ),
                         true
                     ) as is_agreed
-                from newest
+                from clocks
                 inner join
                     {{ activities }} as activities
-                    on newest.lead_key = activities.lead_key
+                    on clocks.lead_key = activities.lead_key
                     and activities.channel is not null
-                    and activities.occurred_at >= newest.clock_started_at
+                    and activities.occurred_at >= clocks.clock_started_at
+                    and coalesce(activities.occurred_at < clocks.next_clock_at, true)
                 left join
-                    {{ ref("sla_tiers") }} as tiers on newest.sla_tier = tiers.tier_id
+                    {{ ref("sla_tiers") }} as tiers on clocks.sla_tier = tiers.tier_id
             ),
             touches as (
                 select
                     lead_key,
+                    clock_number,
                     count(*) as touch_count,
                     count(*) filter (where is_in_time) as touches_in_time,
                     min(occurred_at) filter (where is_agreed) as first_at,
@@ -107,97 +122,172 @@
                         where is_agreed
                     ) as first_channel
                 from heard
-                group by lead_key
+                group by lead_key, clock_number
             )
         select
-            newest.assignment_key,
-            newest.lead_key,
-            coalesce(newest.cause, 'handover') as cause,
-            newest.owner_id,
-            newest.previous_owner_id,
-            newest.backup_owner_id,
-            newest.routing_rule,
-            newest.pool,
-            newest.account_key,
-            newest.sla_tier,
-            newest.clock_owner_id,
-            coalesce(reps.calendar_id, newest.calendar_as_assigned) as calendar_id,
-            newest.as_of as assigned_at,
-            newest.recorded_at as routed_at,
-            newest.clock_started_at,
-            newest.due_as_assigned,
-            newest.sla_warn_at,
-            newest.sla_due_at,
-            newest.times_moved,
-            newest.move_reason,
+            clocks.assignment_key,
+            clocks.lead_key,
+            clocks.clock_number::integer as clock_number,
+            coalesce(clocks.cause, 'handover') as cause,
+            clocks.owner_id,
+            clocks.previous_owner_id,
+            clocks.backup_owner_id,
+            clocks.routing_rule,
+            clocks.pool,
+            clocks.account_key,
+            clocks.given_by,
+            clocks.sla_tier,
+            clocks.clock_owner_id,
+            clocks.holders,
+            coalesce(reps.calendar_id, clocks.calendar_as_assigned) as calendar_id,
+            clocks.as_of as assigned_at,
+            clocks.recorded_at as routed_at,
+            clocks.clock_started_at,
+            clocks.next_clock_at,
+            clocks.due_as_assigned,
+            clocks.sla_warn_at,
+            clocks.sla_due_at,
+            clocks.times_moved,
+            clocks.move_reason,
             touches.first_at as first_response_at,
             touches.first_by as first_response_by,
             touches.first_channel as first_response_channel,
             coalesce(touches.touch_count, 0) as touch_count,
             coalesce(touches.touches_in_time, 0) as touches_in_time
-        from newest
-        left join touches on newest.lead_key = touches.lead_key
-        left join {{ ref("reps") }} as reps on newest.clock_owner_id = reps.user_id
+        from clocks
+        left join
+            touches
+            on clocks.lead_key = touches.lead_key
+            and clocks.clock_number = touches.clock_number
+        left join {{ ref("reps") }} as reps on clocks.clock_owner_id = reps.user_id
     )
 {% endmacro %}
 
 
+{# The newest clock of each lead, which is its newest owner's. #}
+{% macro assigned(leads, activities) -%}
+    (select * from {{ clocks_started(leads, activities) }} where next_clock_at is null)
+{%- endmacro %}
+
+
 {#
-  How the clock of each assignment stands: lead_clocks for some assignments only, which are
-  rows of lead_assignments.
+  How first-touch clocks stand, and what ended them: lead_clock_history for some clocks only,
+  which are rows of int_clocks__started. What came first ended a clock: the touch, the next
+  clock, or the lead's leaving the funnel; a touch in time meets it all the same.
 #}
-{% macro clocks_of(assignments) %}
+{% macro clocks_of(clocks) %}
     (
         with
-            assignments as (select * from {{ assignments }}),
+            clocks as (select * from {{ clocks }}),
             tiers as (select * from {{ ref("sla_tiers") }}),
-            closed as (
-                select staged.lead_key
-                from {{ ref("int_leads__staged") }} as staged
+            stages as (
+                select
+                    history.lead_key,
+                    history.stage_number,
+                    coalesce(history.entered_at, history.known_at) as entered_at,
+                    history.left_at,
+                    stages.is_way_out or not stages.is_open as is_out,
+                    count(*) filter (
+                        where not (stages.is_way_out or not stages.is_open)
+                    ) over (partition by history.lead_key order by history.stage_number)
+                    as stages_in
+                from {{ ref("lead_stage_history") }} as history
                 inner join
                     {{ ref("lifecycle_stages") }} as stages
-                    on staged.lifecycle_stage = stages.lifecycle_stage
-                where not stages.is_open
+                    on history.lifecycle_stage = stages.lifecycle_stage
+                where
+                    history.is_current
+                    and not history.is_passed_over
+                    and history.lead_key in (select lead_key from clocks)
             ),
-            -- Whose owner was told that it ran out did not leave in time.
-            ran_out as (
-                select distinct assignment_key
-                from {{ source("ops", "sla_actions") }}
-                where action = 'coach'
+            -- Out of the funnel is one time, by however many stages it goes.
+            absences as (
+                select
+                    lead_key,
+                    min(entered_at) as left_funnel_at,
+                    case
+                        when not bool_or(left_at is null) then max(left_at)
+                    end as came_back_at
+                from stages
+                where is_out
+                group by lead_key, stages_in
+            ),
+            -- Who came back before the next clock began did not leave this one.
+            left_funnel as (
+                select
+                    clocks.lead_key,
+                    clocks.clock_number,
+                    min(absences.left_funnel_at) as left_funnel_at
+                from clocks
+                inner join
+                    absences
+                    on clocks.lead_key = absences.lead_key
+                    and coalesce(clocks.next_clock_at >= absences.left_funnel_at, true)
+                    and (
+                        absences.came_back_at is null
+                        or absences.came_back_at >= clocks.next_clock_at
+                    )
+                group by clocks.lead_key, clocks.clock_number
+            ),
+            ended as (
+                select
+                    clocks.*,
+                    tiers.most_touches,
+                    left_funnel.left_funnel_at,
+                    coalesce(
+                        clocks.first_response_at <= clocks.sla_due_at, false
+                    ) as is_met,
+                    case
+                        when clocks.first_response_at <= clocks.sla_due_at
+                        then clocks.first_response_at
+                        else
+                            least(
+                                clocks.first_response_at,
+                                left_funnel.left_funnel_at,
+                                clocks.next_clock_at
+                            )
+                    end as ended_at
+                from clocks
+                left join tiers on clocks.sla_tier = tiers.tier_id
+                left join
+                    left_funnel
+                    on clocks.lead_key = left_funnel.lead_key
+                    and clocks.clock_number = left_funnel.clock_number
             ),
             judged as (
                 select
-                    assignments.*,
-                    tiers.most_touches,
+                    *,
                     case
-                        when assignments.sla_due_at is null
+                        when sla_due_at is null
                         then null
-                        when assignments.first_response_at <= assignments.sla_due_at
+                        when is_met
                         then 'met'
-                        when assignments.first_response_at is not null
-                        then 'breached'
-                        when
-                            closed.lead_key is not null
-                            and ran_out.assignment_key is not null
-                        then 'breached'
-                        when closed.lead_key is not null
+                        when ended_at <= sla_due_at
                         then 'closed'
-                        when {{ as_of() }} >= assignments.sla_due_at
+                        when ended_at is not null
+                        then 'breached'
+                        when {{ as_of() }} >= sla_due_at
                         then 'red'
-                        when {{ as_of() }} >= assignments.sla_warn_at
+                        when {{ as_of() }} >= sla_warn_at
                         then 'yellow'
                         else 'green'
-                    end as sla_status
-                from assignments
-                left join tiers on assignments.sla_tier = tiers.tier_id
-                left join closed on assignments.lead_key = closed.lead_key
-                left join ran_out on assignments.assignment_key = ran_out.assignment_key
+                    end as sla_status,
+                    least(ended_at, sla_due_at, {{ as_of() }}) as decided_at
+                from ended
             )
         select
+            lead_key || ':' || clock_number as clock_key,
             assignment_key,
             lead_key,
+            clock_number,
+            next_clock_at is null as is_newest,
             cause,
-            owner_id,
+            -- Who had the lead when it was decided.
+            coalesce(
+                list_filter(holders, lambda holder:holder.since <= decided_at)[-1],
+                holders[1]
+            ).owner_id as owner_id,
+            owner_id as last_owner_id,
             previous_owner_id,
             backup_owner_id,
             routing_rule,
@@ -218,6 +308,16 @@
             coalesce(touches_in_time > most_touches, false) as is_hammered,
             sla_status,
             coalesce(sla_status in ('green', 'yellow', 'red'), false) as is_running,
+            ended_at,
+            case
+                ended_at
+                when first_response_at
+                then 'touched'
+                when left_funnel_at
+                then 'left the funnel'
+                when next_clock_at
+                then 'another clock began'
+            end as ended_by,
             case
                 sla_status when 'green' then sla_warn_at when 'yellow' then sla_due_at
             end as next_change_at

@@ -48,7 +48,7 @@ select
     decisions.policy_version,
     decisions.as_of as decided_at,
     decisions.recorded_at as scored_at,
-    clocks.owner_id,
+    clocks.last_owner_id as owner_id,
     clocks.assigned_at as owner_assigned_at,
     clocks.routed_at,
     clocks.routing_rule,

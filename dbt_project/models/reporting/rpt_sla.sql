@@ -1,7 +1,9 @@
--- One row per tier and owner: how many first touches were on time, how long they took,
--- and where one was too many.
+-- One row per tier and owner: how many first touches of all clocks that were started
+-- were on time, how long they took, and where one was too many.
 with
-    clocks as (select * from {{ ref("lead_clocks") }} where sla_status is not null),
+    clocks as (
+        select * from {{ ref("lead_clock_history") }} where sla_status is not null
+    ),
     windows as (
         select *
         from
@@ -16,7 +18,7 @@ with
     ),
     spans as (
         select
-            lead_key as span_key,
+            clock_key as span_key,
             calendar_id,
             clock_started_at as from_at,
             first_response_at as until_at
@@ -33,7 +35,7 @@ select
     count(*) filter (where clocks.sla_status = 'red') as overdue,
     count(*) filter (where clocks.sla_status in ('green', 'yellow')) as running,
     count(*) filter (where clocks.sla_status = 'closed') as closed,
-    -- What still runs in time, or was given up in time, says nothing yet.
+    -- What still runs in time, or ended in time untouched, says nothing.
     round(
         100.0
         * count(*) filter (where clocks.sla_status = 'met')
@@ -45,5 +47,5 @@ select
     round(median(waited.open_minutes), 1) as median_open_minutes,
     count(*) filter (where clocks.is_hammered) as hammered
 from clocks
-left join waited on clocks.lead_key = waited.span_key
+left join waited on clocks.clock_key = waited.span_key
 group by clocks.sla_tier, clocks.owner_id
