@@ -18,10 +18,17 @@ with
             )
             = 1
     ),
-    activities as (
-        select lead_key, max(occurred_at) as last_touched_at
-        from {{ ref("lead_activities") }} {{ where_touched() }}
-        group by lead_key
+    clocks as (
+        select lead_key, clock_started_at, first_response_at is not null as is_touched
+        from
+            {{
+                assigned(
+                    among_touched("assignments.lead_key")
+                    ~ " and assignments.as_of < "
+                    ~ as_of(),
+                    ref("lead_activities"),
+                )
+            }} as assigned
     )
 select
     assignments.lead_key,
@@ -36,19 +43,9 @@ select
     assignments.calendar_id,
     assignments.backup_owner_id,
     assignments.as_of as assigned_at,
-    coalesce(assignments.clock_since, assignments.as_of) as clock_started_at,
-    coalesce(
-        activities.last_touched_at
-        >= coalesce(assignments.clock_since, assignments.as_of),
-        false
-    ) as is_touched,
-    profiles.is_open
-    and profiles.is_handed_over
-    and not coalesce(
-        activities.last_touched_at
-        >= coalesce(assignments.clock_since, assignments.as_of),
-        false
-    ) as is_waiting
+    clocks.clock_started_at,
+    clocks.is_touched,
+    profiles.is_open and profiles.is_handed_over and not clocks.is_touched as is_waiting
 from assignments
 inner join profiles on assignments.lead_key = profiles.lead_key
-left join activities on assignments.lead_key = activities.lead_key
+inner join clocks on assignments.lead_key = clocks.lead_key
