@@ -139,7 +139,9 @@
             clocks.sla_tier,
             clocks.clock_owner_id,
             clocks.holders,
-            coalesce(reps.calendar_id, clocks.calendar_as_assigned) as calendar_id,
+            -- The promise is counted by whose hours it was made; rows older than the
+            -- column do not say.
+            coalesce(clocks.calendar_as_assigned, reps.calendar_id) as calendar_id,
             clocks.as_of as assigned_at,
             clocks.recorded_at as routed_at,
             clocks.clock_started_at,

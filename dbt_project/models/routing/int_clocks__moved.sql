@@ -61,15 +61,13 @@ with
             policy_table,
             policy_row ->> '$.calendar_id' as calendar_id,
             policy_row ->> '$.tier_id' as tier_id,
-            policy_row ->> '$.user_id' as user_id,
             coalesce(
                 policy_row ->> '$.holiday_id',
                 policy_row ->> '$.hours_id',
-                policy_row ->> '$.tier_id',
-                policy_row ->> '$.user_id'
+                policy_row ->> '$.tier_id'
             ) as row_id
         from {{ ref("int_policy__changed") }}
-        where policy_table in ('business_hours', 'holidays', 'sla_tiers', 'reps')
+        where policy_table in ('business_hours', 'holidays', 'sla_tiers')
     ),
     edited as (
         select
@@ -86,8 +84,6 @@ with
                 edits.policy_table
                 when 'sla_tiers'
                 then edits.tier_id = running.sla_tier
-                when 'reps'
-                then edits.user_id = running.clock_owner_id
                 else edits.calendar_id = running.calendar_id
             end
         group by running.lead_key
