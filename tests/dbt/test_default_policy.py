@@ -203,9 +203,10 @@ def test_everybody_has_a_backup_but_who_ends_the_chain_and_a_most_they_may_own()
     for user_id, row in reps.items():
         if user_id == last:
             assert (row["backup_user_id"], row["most_open_leads"]) == ("", "")
+            assert row["most_waiting_leads"] == ""
         else:
             assert row["backup_user_id"] in reps.keys() - {user_id}
-            assert int(row["most_open_leads"]) > 0
+            assert 0 < int(row["most_waiting_leads"]) < int(row["most_open_leads"])
 
 
 def test_a_demo_is_answered_by_a_call_and_everything_else_in_writing() -> None:

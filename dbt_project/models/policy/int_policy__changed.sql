@@ -20,7 +20,7 @@
         "monthly_budget",
         "most_asks",
     ],
-    "reps": ["most_open_leads", "pod", "role"],
+    "reps": ["most_open_leads", "most_waiting_leads", "pod", "role"],
 } %}
 with
     last as (

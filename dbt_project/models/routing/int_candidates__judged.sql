@@ -72,7 +72,15 @@ with
                         'has no working hours ahead'
                     )
                 when not is_in_spite and room_left <= 0
-                then printf('full: %d leads wait for a first touch', open_leads)
+                then
+                    case
+                        when open_leads >= most_open_leads
+                        then printf('full: owns %d open leads', open_leads)
+                        else
+                            printf(
+                                'full: %d leads wait for a first touch', waiting_leads
+                            )
+                    end
             end as verdict
         from considered
     ),

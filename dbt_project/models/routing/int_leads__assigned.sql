@@ -45,6 +45,7 @@ select
     assignments.as_of as assigned_at,
     clocks.clock_started_at,
     clocks.is_touched,
+    profiles.is_open and profiles.is_handed_over as is_held,
     profiles.is_open and profiles.is_handed_over and not clocks.is_touched as is_waiting
 from assignments
 inner join profiles on assignments.lead_key = profiles.lead_key

@@ -40,6 +40,7 @@ select
     reps.role,
     reps.pod,
     reps.most_open_leads,
+    reps.most_waiting_leads,
     case
         when users.user_id is null
         then 'not a user of the CRM'

@@ -1,5 +1,5 @@
--- One row per rep of the policy: whether it is here, what it can, and how many leads
--- wait for its first touch already.
+-- One row per rep of the policy: whether it is here, what it can, how many leads it
+-- owns, and how many of them wait for its first touch.
 {{ config(materialized="view") }}
 with
     reps as (select * from {{ ref("int_reps__available") }}),
@@ -12,9 +12,12 @@ with
         group by user_id
     ),
     loads as (
-        select owner_id, count(*)::integer as open_leads
+        select
+            owner_id,
+            count(*)::integer as open_leads,
+            (count(*) filter (where is_waiting))::integer as waiting_leads
         from {{ ref("int_leads__assigned") }}
-        where is_waiting
+        where is_held
         group by owner_id
     )
 select
@@ -22,7 +25,11 @@ select
     coalesce(skills.languages, []) as languages,
     coalesce(skills.skills, []) as skills,
     coalesce(loads.open_leads, 0) as open_leads,
-    reps.most_open_leads - coalesce(loads.open_leads, 0) as room_left
+    coalesce(loads.waiting_leads, 0) as waiting_leads,
+    least(
+        reps.most_open_leads - coalesce(loads.open_leads, 0),
+        reps.most_waiting_leads - coalesce(loads.waiting_leads, 0)
+    ) as room_left
 from reps
 left join skills on reps.user_id = skills.user_id
 left join loads on reps.user_id = loads.owner_id
