@@ -7,11 +7,14 @@
     then it is where it was before;
   - a higher stage moves it forward;
   - a lower stage moves it back where the field that says so said a higher one before, unless a
-    record stands for more. Another system that merely lags moves nothing;
+    record stands for more. Another system that merely lags moves nothing, and neither a fall
+    brings anybody back from a way out;
   - the first evidence of a stage that moves nothing is kept as a row all the same, passed
     over: it leaves the stage as it enters it.
 
-  Expects the columns of int_stages__entered's `followed`; returns a list, one struct per row.
+  Expects a relation `stages_followed`; returns one struct: `moves`, a struct per row of the story,
+  and where it ends: `stage`, `since`, whether that is a way out (`is_out`) and when it last left
+  the funnel (`left_at`; one that was undone does not count).
 #}
 {% macro stages_entered(pieces) -%}
     list_reduce(
@@ -22,6 +25,9 @@
                 'is_out':{{ pieces }}.is_way_out,
                 'has_fallen':{{ pieces }}.has_fallen,
                 'chain':concat_ws(' ', {{ pieces }}.record_key, {{ pieces }}.field),
+                'since':null::timestamp,
+                'left_at':null::timestamp,
+                'left_before':null::timestamp,
                 'entered_at':{{ pieces }}.entered_at,
                 'evidence':{{ pieces }}.evidence,
                 'held_rank':{{ pieces }}.held_rank,
@@ -116,6 +122,23 @@
                 end,
                 'has_fallen':false,
                 'chain': case what when 'move' then piece.chain else story.chain end,
+                'since': case
+                    when what in ('move', 'back home')
+                    then piece.entered_at
+                    else story.since
+                end,
+                'left_at': case
+                    when what = 'move' and piece.is_out
+                    then piece.entered_at
+                    when what = 'back home'
+                    then story.left_before
+                    else story.left_at
+                end,
+                'left_before': case
+                    when what = 'move' and piece.is_out and not story.is_out
+                    then story.left_at
+                    else story.left_before
+                end,
                 'entered_at':piece.entered_at,
                 'evidence':piece.evidence,
                 'held_rank':greatest(story.held_rank, piece.held_rank),
@@ -177,6 +200,9 @@
             'is_out':false,
             'has_fallen':false,
             'chain':'',
+            'since':null::timestamp,
+            'left_at':null::timestamp,
+            'left_before':null::timestamp,
             'entered_at':null::timestamp,
             'evidence':'',
             'held_rank':0::integer,
@@ -191,5 +217,95 @@
                 contradiction varchar
             )[]
         }
-    ).moves
+    )
 {%- endmacro %}
+
+
+{#
+  Pieces of evidence in the order in which they are said to have happened, with what their stage
+  means, for `stages_entered`: `pieces` has the columns of lead_stage_evidence, and one story is told
+  of each `story` (a list of its columns).
+#}
+{% macro stages_followed(pieces, story) %}
+    (
+        with
+            ranked as (
+                select
+                    pieces.*,
+                    coalesce(stages.stage_rank, 0) as stage_rank,
+                    coalesce(stages.is_way_out, false) as is_way_out,
+                    -- No status undoes what a record stands for.
+                    coalesce(
+                        case
+                            when stages.is_held_by_record and not pieces.is_said
+                            then stages.stage_rank
+                        end,
+                        0
+                    ) as held_rank
+                from {{ pieces }} as pieces
+                left join
+                    {{ ref("lifecycle_stages") }} as stages
+                    on pieces.lifecycle_stage = stages.lifecycle_stage
+            ),
+            placed as (
+                select
+                    *,
+                    row_number() over (
+                        partition by {{ story | join(", ") }}
+                        order by
+                            entered_at nulls first,
+                            is_way_out,
+                            stage_rank,
+                            evidence,
+                            record_key,
+                            field
+                    ) as place
+                from ranked
+            )
+        select
+            *,
+            is_said
+            and coalesce(
+                stage_rank < lag(stage_rank) over (
+                    partition by {{ story | join(", ") }}, record_key, field
+                    order by place
+                ),
+                false
+            ) as has_fallen
+        from placed
+    )
+{% endmacro %}
+
+
+{#
+  Our own decisions as evidence for a stage, under the key their lead goes by now: those whose
+  run's now is `known` (an operator) the run's now. A decision hangs on the record its lead's key
+  was minted for.
+#}
+{% macro decisions_as_evidence(known) %}
+    (
+        with
+            minted as (
+                select lead_key, min(record_key) as record_key
+                from {{ source("ops", "lead_keys") }}
+                group by lead_key
+            )
+        select
+            coalesce(renamed.lead_key, decisions.lead_key) as lead_key,
+            minted.record_key,
+            'decision' as field,
+            'mql' as lifecycle_stage,
+            decisions.mql_at as entered_at,
+            decisions.as_of as known_at,
+            null::timestamp as retracted_at,
+            'source' as known_by,
+            false as is_said,
+            'decision: ' || decisions.reason as evidence
+        from {{ source("ops", "decisions") }} as decisions
+        left join minted on decisions.lead_key = minted.lead_key
+        left join
+            {{ renamed_leads() }} as renamed
+            on decisions.lead_key = renamed.recorded_key
+        where decisions.mql_at is not null and decisions.as_of {{ known }} {{ as_of() }}
+    )
+{% endmacro %}

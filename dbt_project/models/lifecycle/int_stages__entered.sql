@@ -2,25 +2,7 @@
 -- was known then.
 -- depends_on: {{ ref('leads_touched') }}
 with
-    stages as (select * from {{ ref("lifecycle_stages") }}),
-    pieces as (
-        select
-            evidence.*,
-            coalesce(stages.stage_rank, 0) as stage_rank,
-            coalesce(stages.is_way_out, false) as is_way_out,
-            -- No status undoes what a record stands for.
-            coalesce(
-                case
-                    when stages.is_held_by_record and not evidence.is_said
-                    then stages.stage_rank
-                end,
-                0
-            ) as held_rank
-        from {{ ref("lead_stage_evidence") }} as evidence
-        left join
-            stages on evidence.lifecycle_stage = stages.lifecycle_stage
-            {{ where_touched() }}
-    ),
+    pieces as (select * from {{ ref("lead_stage_evidence") }} {{ where_touched() }}),
     learned as (
         select lead_key, known_at, known_by = 'source' as is_of_source
         from pieces
@@ -42,22 +24,8 @@ with
         group by lead_key, known_at
         window story as (partition by lead_key order by known_at)
     ),
-    -- What was known at each of these times, in the order in which it is said to have
-    -- happened.
     known as (
-        select
-            pieces.*,
-            instants.known_at as learned_at,
-            row_number() over (
-                partition by instants.lead_key, instants.known_at
-                order by
-                    pieces.entered_at nulls first,
-                    pieces.is_way_out,
-                    pieces.stage_rank,
-                    pieces.evidence,
-                    pieces.record_key,
-                    pieces.field
-            ) as place
+        select pieces.*, instants.known_at as learned_at
         from instants
         inner join
             pieces
@@ -65,20 +33,14 @@ with
             and pieces.known_at <= instants.known_at
             and (pieces.retracted_at is null or pieces.retracted_at > instants.known_at)
     ),
+    -- What was known at each of these times, in the order in which it is said to have
+    -- happened.
     followed as (
-        select
-            *,
-            is_said
-            and coalesce(
-                stage_rank < lag(stage_rank) over (
-                    partition by lead_key, learned_at, record_key, field order by place
-                ),
-                false
-            ) as has_fallen
-        from known
+        select followed.*
+        from {{ stages_followed("known", ["lead_key", "learned_at"]) }} as followed
     ),
     told as (
-        select lead_key, learned_at, {{ stages_entered("followed") }} as moves
+        select lead_key, learned_at, ({{ stages_entered("followed") }}).moves as moves
         from followed
         group by lead_key, learned_at
     )

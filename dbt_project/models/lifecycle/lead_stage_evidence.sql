@@ -39,31 +39,7 @@ with
             evidence
         from {{ ref("lead_crm_evidence") }} {{ where_touched() }}
     ),
-    -- A decision hangs on the record its lead's key was minted for.
-    minted as (
-        select lead_key, min(record_key) as record_key
-        from {{ source("ops", "lead_keys") }}
-        group by lead_key
-    ),
-    decided as (
-        select
-            coalesce(renamed.lead_key, decisions.lead_key) as lead_key,
-            minted.record_key,
-            'decision' as field,
-            'mql' as lifecycle_stage,
-            decisions.mql_at as entered_at,
-            decisions.as_of as known_at,
-            null::timestamp as retracted_at,
-            'source' as known_by,
-            false as is_said,
-            'decision: ' || decisions.reason as evidence
-        from {{ source("ops", "decisions") }} as decisions
-        left join minted on decisions.lead_key = minted.lead_key
-        left join
-            {{ renamed_leads() }} as renamed
-            on decisions.lead_key = renamed.recorded_key
-        where decisions.mql_at is not null and decisions.as_of <= {{ as_of() }}
-    )
+    decided as (select decisions.* from {{ decisions_as_evidence("<=") }} as decisions)
 select *
 from first_seen
 union all

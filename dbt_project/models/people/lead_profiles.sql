@@ -22,12 +22,12 @@ with
         group by country
     ),
     in_crm as (select * from {{ ref("int_leads__in_crm") }}),
+    in_stage as (select * from {{ ref("int_leads__in_stage") }}),
     triggered as (select * from {{ ref("int_leads__triggered") }}),
     interactions as (select * from {{ ref("int_leads__interactions") }}),
     accounts as (select * from {{ ref("accounts") }}),
     classified as (select * from {{ ref("int_leads__classified") }}),
     permitted as (select * from {{ ref("int_leads__permitted") }}),
-    stages as (select * from {{ ref("lifecycle_stages") }}),
     channels as (select * from {{ ref("channels") }}),
     sources as (
         select distinct
@@ -51,46 +51,11 @@ with
             )
             = 1
     ),
-    crm_stages as (
-        select
-            evidence.lead_key,
-            arg_max(evidence.lifecycle_stage, stages.stage_rank) as crm_stage,
-            coalesce(bool_or(stages.is_mql_or_later), false) as is_mql_in_crm,
-            min(evidence.entered_at) filter (
-                where stages.is_mql_or_later
-            ) as mql_in_crm_at,
-            max(evidence.entered_at) filter (
-                where stages.lifecycle_stage = 'disqualified'
-            ) as disqualified_at,
-            -- Out of the funnel: it left last, and no record stands for where it was.
-            case
-                when
-                    not coalesce(
-                        bool_or(stages.is_held_by_record and not evidence.is_said),
-                        false
-                    )
-                    and max(evidence.entered_at) filter (where stages.is_way_out)
-                    >= coalesce(
-                        max(evidence.entered_at) filter (
-                            where
-                                stages.is_mql_or_later
-                                or evidence.lifecycle_stage is null
-                        ),
-                        timestamp '1970-01-01'
-                    )
-                then max(evidence.entered_at) filter (where stages.is_way_out)
-            end as recycled_at
-        from {{ ref("lead_crm_evidence") }} as evidence
-        left join stages on evidence.lifecycle_stage = stages.lifecycle_stage
-        where evidence.retracted_at is null
-        group by evidence.lead_key
-    ),
     -- Of earlier runs only: this run's decisions come after its profiles.
     decisions as (
         select
             lead_key,
             count(*) filter (where decision = 'mql') as handover_number,
-            max(as_of) filter (where decision = 'mql') as handed_over_at,
             bool_or(decision = 'adopted') as is_adopted,
             min(as_of) as decided_at
         from {{ recorded("decisions") }}
@@ -151,14 +116,13 @@ select
     in_crm.lead_status,
     in_crm.disposition,
     in_crm.disposition_reason,
-    coalesce(crm_stages.crm_stage, 'lead') as crm_stage,
-    coalesce(crm_stages.is_mql_in_crm, false) as is_mql_in_crm,
-    crm_stages.mql_in_crm_at,
-    -- Worked: not won, and not turned down unless it has come back since.
-    coalesce(crm_stages.crm_stage, 'lead') <> 'customer'
-    and (
-        in_crm.lead_status <> 'disqualified'
-        or coalesce(triggered.trigger_at > crm_stages.disqualified_at, false)
+    coalesce(in_stage.lifecycle_stage, 'lead') as crm_stage,
+    coalesce(in_stage.is_mql_in_crm, false) as is_mql_in_crm,
+    in_stage.mql_in_crm_at,
+    -- Worked: not won, and not turned down unless it did something since.
+    coalesce(
+        in_stage.is_worked or triggered.trigger_at > in_stage.recycled_at,
+        in_stage.lead_key is null
     ) as is_open,
     triggered.trigger_key,
     triggered.trigger_type,
@@ -182,12 +146,10 @@ select
     coalesce(
         in_crm.map_record_url, in_crm.crm_lead_id, in_crm.crm_contact_id
     ) as record_url,
-    decisions.handed_over_at is not null
-    and not coalesce(
-        crm_stages.recycled_at > decisions.handed_over_at, false
-    ) as is_handed_over,
+    coalesce(decisions.handover_number, 0) > 0
+    and in_stage.recycled_at is null as is_handed_over,
     coalesce(decisions.handover_number, 0)::integer as handover_number,
-    crm_stages.recycled_at,
+    in_stage.recycled_at,
     coalesce(decisions.is_adopted, false) as is_adopted,
     decisions.decided_at,
     assignments.owner_id,
@@ -201,7 +163,7 @@ left join interactions on described.lead_key = interactions.lead_key
 left join accounts on described.account_key = accounts.account_key
 left join classified on described.lead_key = classified.lead_key
 left join permitted on described.lead_key = permitted.lead_key
-left join crm_stages on described.lead_key = crm_stages.lead_key
+left join in_stage on described.lead_key = in_stage.lead_key
 left join decisions on described.lead_key = decisions.lead_key
 left join assignments on described.lead_key = assignments.lead_key
 left join
