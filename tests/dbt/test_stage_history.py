@@ -104,8 +104,9 @@ def stories(draw: st.DrawFn) -> list[Piece]:
         known = draw(st.integers(0, 9))
         stands = draw(st.booleans())
         if stands:
-            stage = draw(st.sampled_from(["mql", "sql", "opportunity", "customer"]))
-            record, field = "c", f"record {number}"
+            # A record may also say that what it stood for is lost.
+            stage = draw(st.sampled_from(["mql", "sql", "opportunity", "customer", "recycled"]))
+            record, field = "c", f"record {draw(st.integers(0, number))}"
         else:
             stage = draw(st.sampled_from([*RANKS, *OUT, None]))
             record, field = draw(st.sampled_from(FIELDS))

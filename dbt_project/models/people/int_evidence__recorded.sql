@@ -1,5 +1,5 @@
 -- One row per lead and piece of evidence a record stands for: a conversion, an
--- opportunity opened or won; with the time in which it was believed.
+-- opportunity opened, won or lost; with the time in which it was believed.
 -- depends_on: {{ ref('leads_touched') }}
 with
     people as (select * from {{ ref("people") }} {{ where_touched() }}),
@@ -85,24 +85,53 @@ with
         from converted
         where opportunity_id is not null
     ),
-    opportunities as (
+    -- How an opportunity ended is an outcome; versions that repeat it are one end.
+    outcomes as (
         select
             versions.*,
-            row_number() over story = 1 as is_first,
+            case
+                when versions.is_won
+                then 'won'
+                when versions.is_closed
+                then 'lost'
+                else 'open'
+            end as outcome,
+            row_number() over story as place,
             lead(versions.known_at) over story as retracted_at
         from {{ ref("stg_salesforce__opportunity_versions") }} as versions
         where versions.opportunity_id in (select opportunity_id from parts)
         window story as (partition by versions.opportunity_id order by versions._seq)
+    ),
+    ends as (
+        select
+            *,
+            place - row_number() over (
+                partition by opportunity_id, outcome, is_deleted order by place
+            ) as of_end
+        from outcomes
+    ),
+    opportunities as (
+        select
+            *,
+            place = 1 as is_first,
+            min(version_at) over (
+                partition by opportunity_id, outcome, is_deleted, of_end
+            ) as ended_at,
+            min(place) over (partition by opportunity_id, outcome, is_deleted, of_end)
+            = 1 as was_never_open
+        from ends
     ),
     in_opportunities as (
         select
             parts.lead_key,
             parts.record_key,
             'opportunity ' || opportunities.opportunity_id as field,
-            opportunities.is_won,
-            opportunities.close_date,
+            opportunities.outcome,
             opportunities.created_at,
-            -- Its own date says when Salesforce had it; of a win it has none.
+            opportunities.close_date,
+            opportunities.ended_at,
+            opportunities.was_never_open,
+            -- Its own date says when Salesforce had it; of an end it has none.
             greatest(
                 parts.known_at,
                 case
@@ -111,7 +140,7 @@ with
                     else opportunities.known_at
                 end
             ) as opened_known_at,
-            greatest(parts.known_at, opportunities.known_at) as won_known_at,
+            greatest(parts.known_at, opportunities.known_at) as ended_known_at,
             least(parts.retracted_at, opportunities.retracted_at) as retracted_at,
             opportunities.is_first,
             'Salesforce opportunity ' || opportunities.opportunity_id as opportunity
@@ -119,31 +148,59 @@ with
         inner join opportunities on parts.opportunity_id = opportunities.opportunity_id
         where not opportunities.is_deleted
     ),
+    -- The owner dates an end by the day; the version that first shows it knows the
+    -- hour, where it is of that day, and no deal ends before it began. A loss we saw
+    -- happen is of the version that shows it, whatever day stands beside it.
+    dated as (
+        select
+            * replace (
+                greatest(
+                    case
+                        when
+                            ended_at::date = close_date
+                            or (outcome = 'lost' and not was_never_open)
+                        then ended_at
+                        when outcome = 'lost'
+                        then least(close_date::timestamp, ended_at)
+                        else close_date::timestamp
+                    end,
+                    coalesce(created_at, opened_known_at)
+                ) as ended_at
+            ),
+            coalesce(created_at, opened_known_at) as opened_at
+        from in_opportunities
+    ),
     by_opportunity as (
         select
             lead_key,
             record_key,
             field,
             'opportunity' as lifecycle_stage,
-            coalesce(created_at, opened_known_at) as entered_at,
+            opened_at as entered_at,
             opened_known_at as known_at,
             retracted_at,
             case when is_first then 'source' else 'first landed' end as known_by,
             opportunity || ' opened' as evidence
-        from in_opportunities
+        from dated
         union all
+        -- What is lost stands for nothing any more: it is a way out of the funnel.
         select
             lead_key,
             record_key,
             field,
-            'customer' as lifecycle_stage,
-            close_date::timestamp as entered_at,
-            won_known_at as known_at,
+            case
+                outcome
+                when 'won'
+                then 'customer'
+                else {{ constant("lost_opportunity_stage") }}
+            end as lifecycle_stage,
+            ended_at as entered_at,
+            ended_known_at as known_at,
             retracted_at,
             'first landed' as known_by,
-            opportunity || ' won' as evidence
-        from in_opportunities
-        where is_won and close_date is not null
+            opportunity || ' ' || outcome as evidence
+        from dated
+        where outcome = 'lost' or (outcome = 'won' and close_date is not null)
     )
 select *
 from conversions

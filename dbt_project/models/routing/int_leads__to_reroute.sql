@@ -10,8 +10,10 @@ with
             {{ where_touched() }}
             and is_open
             and is_handed_over
-            and not is_converted
             and crm_stage <> 'opportunity'
+            -- Who was converted is of the account's owner until it left the funnel and
+            -- was handed over anew.
+            and (not is_converted or crm_stage in ('lead', 'mql', 'sal'))
     ),
     users as (select * from {{ ref("stg_salesforce__users") }}),
     reps as (select * from {{ ref("int_reps__available") }}),
@@ -68,6 +70,7 @@ with
                 )
             ) as is_account_changed,
             profiles.salesforce_lead_id is not null
+            and not profiles.is_converted
             and profiles.current_owner_id <> assigned.owner_id
             and (
                 profiles.current_owner_id is distinct from seen.owner_then

@@ -17,6 +17,11 @@ with
             'number' as kind
         union all
         select unnest(['disqualified_needs_reason', 'sal_is_used']), 'yes or no'
+        union all
+        select 'lost_opportunity_stage', 'way out'
+    ),
+    ways_out as (
+        select lifecycle_stage from {{ ref("lifecycle_stages") }} where is_way_out
     )
 select
     'constants.csv' as file,
@@ -30,6 +35,9 @@ select
         asked.kind
         when 'number'
         then 'Have one row for it with a number of 0 or more'
+        when 'way out'
+        then
+            'Have one row for it with a stage of lifecycle_stages.csv that is a way out'
         else 'Have one row for it with true or false'
     end as cure
 from asked
@@ -40,6 +48,11 @@ where
         asked.kind
         when 'number'
         then coalesce(try_cast(constants.value as double) < 0, true)
+        when 'way out'
+        then
+            coalesce(
+                constants.value not in (select lifecycle_stage from ways_out), true
+            )
         else coalesce(constants.value not in ('true', 'false'), true)
     end
 order by asked.constant_id
