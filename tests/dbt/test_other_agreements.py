@@ -123,11 +123,10 @@ def test_a_field_that_is_filled_in_may_be_enough(house: House) -> None:
 
 def test_acceptance_is_a_stage_or_a_part_of_sql(house: House) -> None:
     asked = "select lifecycle_stage from ({}) where lead_key = 'accepted' and field = 'status'"
-    query = asked.format(house.queries["lead_stage_evidence"])
+    query = asked.format(house.queries["lead_crm_evidence"])
     with house.tried() as warehouse:
-        house.fill("people.lead_profiles", lead_key="accepted", lead_at=AT)
         house.fill(
-            "people.lead_crm_evidence",
+            "people.int_evidence__stated",
             lead_key="accepted",
             field="status",
             lifecycle_stage="sal",

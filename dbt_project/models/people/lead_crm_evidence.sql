@@ -12,18 +12,29 @@ with
     recorded as (
         select * from {{ ref("int_evidence__recorded") }} {{ where_touched() }}
     ),
+    first_seen as (
+        select * from {{ ref("int_evidence__first_seen") }} {{ where_touched() }}
+    ),
     pieces as (
         select *, true as is_said
         from stated
         union all by name
         select *, false as is_said
         from recorded
+        union all by name
+        select *, false as is_said
+        from first_seen
     )
 select
     lead_key,
     record_key,
     field,
-    lifecycle_stage,
+    -- Where acceptance is no step of its own, who is accepted is qualified.
+    case
+        when lifecycle_stage = 'sal' and {{ constant("sal_is_used") }} = 'false'
+        then 'sql'
+        else lifecycle_stage
+    end as lifecycle_stage,
     entered_at,
     known_at,
     retracted_at,

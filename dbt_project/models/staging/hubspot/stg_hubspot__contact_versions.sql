@@ -1,4 +1,5 @@
--- One row per version of a HubSpot contact: its stage, and when we learned it.
+-- One row per version of a HubSpot contact: its stage, its first touch, and when we
+-- learned it.
 {{ config(unique_key="_seq", touched="self") }}
 {%- set stages = [
     "lead",
@@ -33,6 +34,8 @@ with
                     }}
                 ) as {{ stage }}_at,
             {% endfor %}
+            {{ clean_time(properties ~ "hs_analytics_first_timestamp'") }}
+            as first_seen_at,
             coalesce(_version_at, _extracted_at) as version_at,
             _extracted_at as known_at,
             _seq
@@ -47,6 +50,7 @@ select
         {% for stage in stages %} when '{{ stage }}' then {{ stage }}_at {% endfor %}
     end as stage_entered_at,
     {% for stage in stages %} {{ stage }}_at,{% endfor %}
+    first_seen_at,
     version_at,
     known_at,
     _seq
