@@ -4,9 +4,15 @@
 
   What it holds is the staged value or our own newer accepted receipt, whichever is later. A staged
   value that is neither what we sent nor what was there before is a person's edit; it stays where
-  field_ownership says so. A field may name a column of `wanted` as `known`: the value a person
-  gave it that was taken into account since, and is no edit any more. Expects relations `wanted` (row_key, lead_key and a column per field),
-  `staged` (row_key, _extracted_at and a column per field) to be in scope.
+  field_ownership says so. A field may name
+  - as `known` a column of `wanted`: the value a person gave it that was taken into account since,
+    and is no edit any more;
+  - as `since` a column of `wanted`: when its lead was handed over. What a person did with what we
+    sent before that is answered by the hand-over;
+  - as `versions` a relation of what the destination showed (row_key, shown and known_at): once it
+    has shown what we sent, what was there before is an edit too.
+  Expects relations `wanted` (row_key, lead_key and a column per field), `staged` (row_key,
+  _extracted_at and a column per field) to be in scope.
 #}
 {% macro outgoing_fields(system, object, fields) %}
     sent_before as (
@@ -57,8 +63,26 @@
                     and sent_before."at {{ name }}" < staged._extracted_at
                     and staged."{{ name }}"
                     is distinct from sent_before."sent {{ name }}"
-                    and staged."{{ name }}"
-                    is distinct from sent_before."before {{ name }}"
+                    and (
+                        staged."{{ name }}"
+                        is distinct from sent_before."before {{ name }}"
+                        {%- if field.versions %}
+                            or exists (
+                                select 1
+                                from {{ field.versions }} as versions
+                                where
+                                    versions.row_key = wanted.row_key
+                                    and versions.known_at > sent_before."at {{ name }}"
+                                    and versions.shown = sent_before."sent {{ name }}"
+                            )
+                        {%- endif %}
+                    )
+                    {%- if field.since %}
+                        and coalesce(
+                            sent_before."at {{ name }}" >= wanted."{{ field.since }}",
+                            true
+                        )
+                    {%- endif %}
                     {%- if field.known %}
                         and staged."{{ name }}"
                         is distinct from wanted."{{ field.known }}"

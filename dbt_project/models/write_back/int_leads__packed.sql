@@ -11,6 +11,15 @@ with
             and {{ not_erased() }}
     ),
     profiles as (select * from {{ ref("lead_profiles") }}),
+    ways_out as (
+        select lifecycle_stage from {{ ref("lifecycle_stages") }} where is_way_out
+    ),
+    decisions as (
+        select lead_key, max(as_of) as handed_over_at
+        from {{ recorded("decisions") }}
+        where decision = 'mql'
+        group by lead_key
+    ),
     assignments as (
         select *
         from {{ recorded("assignments") }}
@@ -71,6 +80,10 @@ with
     )
 select
     leads.*,
+    coalesce(
+        leads.lifecycle_stage in (select lifecycle_stage from ways_out), false
+    ) as is_out,
+    decisions.handed_over_at,
     profiles.first_name,
     profiles.last_name,
     profiles.phone,
@@ -108,6 +121,7 @@ select
 from leads
 inner join profiles on leads.lead_key = profiles.lead_key
 inner join assignments on leads.lead_key = assignments.lead_key
+left join decisions on leads.lead_key = decisions.lead_key
 inner join users on leads.owner_id = users.user_id
 left join
     users as previous_users on assignments.previous_owner_id = previous_users.user_id

@@ -5,7 +5,11 @@
     {"name": "baton_score_reasons"},
     {"name": "baton_trigger"},
     {"name": "baton_context_gaps"},
-    {"name": "lifecyclestage"},
+    {
+        "name": "lifecyclestage",
+        "since": "handed_over_at",
+        "versions": "stages_shown",
+    },
     {"name": "hubspot_owner_id"},
 ] %}
 with
@@ -27,10 +31,13 @@ with
             concat_ws(': ', leads.trigger_type, leads.trigger_asset) as baton_trigger,
             -- Said in a word, as an empty value would mean: leave what is there.
             coalesce(leads.context_gaps, 'none') as baton_context_gaps,
-            -- HubSpot ignores a step back without a word, so none is asked for.
+            leads.handed_over_at,
+            -- HubSpot ignores a step back without a word, so none is asked for; and who
+            -- left the funnel is left as it is.
             case
                 when
-                    coalesce(
+                    not coalesce(leads.is_out, false)
+                    and coalesce(
                         held.stage_rank,
                         case
                             when
@@ -44,7 +51,9 @@ with
                 then leads.mql_stage
                 else contacts.lifecycle_stage
             end as lifecyclestage,
-            leads.hubspot_owner_id
+            case
+                when leads.is_out then contacts.owner_id else leads.hubspot_owner_id
+            end as hubspot_owner_id
         from leads
         inner join contacts on leads.hubspot_contact_id = contacts.contact_id
         left join stages as held on contacts.lifecycle_stage = held.hubspot_stage
@@ -62,6 +71,11 @@ with
             contacts.owner_id as hubspot_owner_id
         from contacts
         inner join wanted on contacts.contact_id = wanted.row_key
+    ),
+    stages_shown as (
+        select wanted.row_key, versions.lifecycle_stage as shown, versions.known_at
+        from {{ ref("stg_hubspot__contact_versions") }} as versions
+        inner join wanted on versions.record_key = 'hubspot:contact:' || wanted.row_key
     ),
     {{ outgoing_fields("hubspot", "contact", fields) }}
 select

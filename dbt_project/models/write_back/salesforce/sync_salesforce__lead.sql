@@ -15,7 +15,13 @@ with
         select
             handed_over.*,
             -- A record keeps the key it was given, whatever its person is merged with.
-            coalesce(crm.baton_lead_key, handed_over.lead_key) as external_key
+            coalesce(crm.baton_lead_key, handed_over.lead_key) as external_key,
+            -- Who left the funnel is left with whom it was given back to.
+            case
+                when handed_over.is_out
+                then coalesce(crm.owner_id, handed_over.owner_id)
+                else handed_over.owner_id
+            end as wanted_owner_id
         from {{ ref("int_leads__handed_over") }} as handed_over
         left join
             {{ ref("stg_salesforce__leads") }} as crm
@@ -32,7 +38,7 @@ with
             external_key as row_key,
             lead_key,
             external_key as "baton_lead_key__c",
-            owner_id as "OwnerId",
+            wanted_owner_id as "OwnerId",
             previous_owner_id,
             icp_score::varchar as "baton_score__c",
             left(score_reasons, 30000) as "baton_score_reasons__c",
