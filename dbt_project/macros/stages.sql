@@ -9,8 +9,8 @@
     who stood no higher by it and for whom no other record stands;
   - a higher stage moves it forward;
   - a lower stage moves it back where the field that says so said a higher one before, unless a
-    record stands for more. Another system that merely lags moves nothing, and neither a fall
-    brings anybody back from a way out;
+    record stands for more. Another system that merely lags moves nothing; neither a fall nor
+    what we wrote ourselves brings anybody back from a way out;
   - the first evidence of a stage that moves nothing is kept as a row all the same, passed
     over: it leaves the stage as it enters it.
 
@@ -26,6 +26,7 @@
                 'rank':{{ pieces }}.stage_rank,
                 'is_out':{{ pieces }}.is_way_out,
                 'has_fallen':{{ pieces }}.has_fallen,
+                'is_echo':{{ pieces }}.is_echo,
                 'chain':concat_ws(' ', {{ pieces }}.record_key, {{ pieces }}.field),
                 'since':null::timestamp,
                 'left_at':null::timestamp,
@@ -91,7 +92,10 @@
                         then 'move'
                         when
                             piece.rank > story.rank
-                            and not (story.is_out and piece.has_fallen)
+                            and not (
+                                story.is_out
+                                and (piece.has_fallen or coalesce(piece.is_echo, false))
+                            )
                         then 'move'
                         when
                             piece.has_fallen
@@ -137,6 +141,7 @@
                         else story.is_out
                     end,
                     'has_fallen':false,
+                    'is_echo':false,
                     'chain': case
                         what when 'move' then piece.chain else story.chain
                     end,
@@ -221,6 +226,7 @@
             'rank':-1::integer,
             'is_out':false,
             'has_fallen':false,
+            'is_echo':false,
             'chain':'',
             'since':null::timestamp,
             'left_at':null::timestamp,
@@ -323,6 +329,7 @@
             null::timestamp as retracted_at,
             'source' as known_by,
             false as is_said,
+            false as is_echo,
             'decision: ' || decisions.reason as evidence
         from {{ source("ops", "decisions") }} as decisions
         left join minted on decisions.lead_key = minted.lead_key

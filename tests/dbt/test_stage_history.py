@@ -42,6 +42,7 @@ class Piece:
     retracted: int | None
     is_said: bool
     evidence: str
+    is_echo: bool = False
 
 
 class Models:
@@ -56,14 +57,14 @@ class Models:
         """Return the rows of ``lead_stage_history`` of each lead."""
         rows = [
             (lead, one.record, one.field, one.stage, _day(one.entered), _day(one.known),
-             _day(one.retracted), "source", one.is_said, one.evidence)
+             _day(one.retracted), "source", one.is_said, one.is_echo, one.evidence)
             for lead, pieces in leads.items() for one in pieces
         ]  # fmt: skip
         self.warehouse.execute("truncate lifecycle.lead_stage_evidence")
         self.warehouse.connection.executemany(
             "insert into lifecycle.lead_stage_evidence (lead_key, record_key, field, "
-            "lifecycle_stage, entered_at, known_at, retracted_at, known_by, is_said, evidence) "
-            "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "lifecycle_stage, entered_at, known_at, retracted_at, known_by, is_said, is_echo, evidence) "
+            "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
         self.warehouse.execute(
@@ -91,7 +92,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
         warehouse.execute(
             "create table lifecycle.lead_stage_evidence (lead_key varchar, record_key varchar, "
             "field varchar, lifecycle_stage varchar, entered_at timestamp, known_at timestamp, "
-            "retracted_at timestamp, known_by varchar, is_said boolean, evidence varchar)"
+            "retracted_at timestamp, known_by varchar, is_said boolean, is_echo boolean, "
+            "evidence varchar)"
         )
         yield Models(warehouse)
 
@@ -112,8 +114,9 @@ def stories(draw: st.DrawFn) -> list[Piece]:
             record, field = draw(st.sampled_from(FIELDS))
         gone = draw(st.one_of(st.none(), st.integers(known + 1, 10))) if stands else None
         entered = draw(st.integers(0, 9))
+        echo = not stands and draw(st.booleans())
         pieces.append(
-            Piece(stage, record, field, entered, known, gone, not stands, f"piece {number}")
+            Piece(stage, record, field, entered, known, gone, not stands, f"piece {number}", echo)
         )
     return pieces
 

@@ -68,30 +68,55 @@ with
             where {{ stage }}_at <= version_at {{ "union" if not loop.last }}
         {% endfor %}
     ),
-    by_hubspot_stage as (
+    moves_of_stage as (
         select
             stamps.lead_key,
             stamps.record_key,
-            'lifecycle stage' as field,
+            stamps.stage,
             stages.lifecycle_stage,
             stamps.entered_at,
             stamps.entered_at as known_at,
-            'source' as known_by,
-            'HubSpot lifecycle stage ' || stamps.stage as evidence
+            'source' as known_by
         from hubspot_stamps as stamps
         inner join stages on stamps.stage = stages.hubspot_stage
         union all
         select
             lead_key,
             record_key,
-            'lifecycle stage' as field,
+            lifecycle_stage as stage,
             our_stage as lifecycle_stage,
             version_at as entered_at,
             known_at,
-            'first landed' as known_by,
-            'HubSpot lifecycle stage ' || lifecycle_stage as evidence
+            'first landed' as known_by
         from hubspot_stages
         where not is_stamped
+    ),
+    -- What we wrote comes back as the first move to it since then.
+    echoes as (
+        select moves.record_key, moves.stage, min(moves.entered_at) as entered_at
+        from moves_of_stage as moves
+        inner join
+            {{ source("ops", "receipts") }} as receipts
+            on receipts.target = 'hubspot.contact'
+            and receipts.status = 'accepted'
+            and moves.record_key = 'hubspot:contact:' || receipts.row_key
+            and moves.stage = (receipts.sent ->> '$.lifecyclestage')
+            and moves.entered_at >= receipts.as_of
+        group by moves.record_key, moves.stage, receipts.receipt_seq
+    ),
+    by_hubspot_stage as (
+        select
+            moves.lead_key,
+            moves.record_key,
+            'lifecycle stage' as field,
+            moves.lifecycle_stage,
+            moves.entered_at,
+            moves.known_at,
+            moves.known_by,
+            (moves.record_key, moves.stage, moves.entered_at)
+            in (select (record_key, stage, entered_at) from echoes) as is_echo,
+            'HubSpot lifecycle stage ' || moves.stage as evidence
+        from moves_of_stage as moves
     ),
     status_versions as (
         select
@@ -127,6 +152,7 @@ with
             versions.version_at as entered_at,
             versions.known_at,
             'first landed' as known_by,
+            false as is_echo,
             versions.words || versions.status as evidence
         from status_versions as versions
         inner join

@@ -19,10 +19,10 @@ with
         select *, true as is_said
         from stated
         union all by name
-        select *, false as is_said
+        select *, false as is_said, false as is_echo
         from recorded
         union all by name
-        select *, false as is_said
+        select *, false as is_said, false as is_echo
         from first_seen
     )
 select
@@ -40,5 +40,6 @@ select
     retracted_at,
     known_by,
     is_said,
+    is_echo,
     evidence
 from pieces
