@@ -2,27 +2,40 @@
 -- depends_on: {{ ref('leads_touched') }}
 with
     touches as (select * from {{ ref("lead_touches") }} {{ where_touched() }}),
+    -- Who left the funnel comes back by what it wished for since: the wish before that
+    -- was answered, however clear it was.
+    wishes as (
+        select
+            touches.*,
+            coalesce(touches.occurred_at > in_stage.left_at, true) as is_unanswered
+        from touches
+        left join
+            {{ ref("int_leads__in_stage") }} as in_stage
+            on touches.lead_key = in_stage.lead_key
+        where touches.is_trigger
+    ),
     -- The latest wish opens the window; inside it the clearest wish is the reason.
     latest as (
-        select lead_key, max(occurred_at) as latest_at
-        from touches
-        where is_trigger
+        select
+            lead_key,
+            max(occurred_at) as latest_at,
+            bool_or(is_unanswered) as has_unanswered
+        from wishes
         group by lead_key
     ),
     triggers as (
-        select touches.*
-        from touches
-        inner join latest on touches.lead_key = latest.lead_key
+        select wishes.*
+        from wishes
+        inner join latest on wishes.lead_key = latest.lead_key
         where
-            touches.is_trigger
-            and touches.occurred_at
+            wishes.is_unanswered = latest.has_unanswered
+            and wishes.occurred_at
             > latest.latest_at
             - to_days({{ constant_number("look_back_days") }}::integer)
         qualify
             row_number() over (
-                partition by touches.lead_key
-                order by
-                    touches.trigger_rank, touches.occurred_at desc, touches.touch_key
+                partition by wishes.lead_key
+                order by wishes.trigger_rank, wishes.occurred_at desc, wishes.touch_key
             )
             = 1
     ),
