@@ -63,7 +63,8 @@ class Models:
         self.warehouse.execute("truncate lifecycle.lead_stage_evidence")
         self.warehouse.connection.executemany(
             "insert into lifecycle.lead_stage_evidence (lead_key, record_key, field, "
-            "lifecycle_stage, entered_at, known_at, retracted_at, known_by, is_said, is_echo, evidence) "
+            "lifecycle_stage, entered_at, known_at, retracted_at, known_by, is_said, is_echo, "
+            "evidence) "
             "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
