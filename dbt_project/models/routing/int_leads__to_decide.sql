@@ -9,7 +9,7 @@ with
         select
             lead_key,
             arg_max(status, as_of) as context_status,
-            arg_max(gaps, as_of) as context_gaps
+            arg_max_null(gaps, as_of) as context_gaps
         from {{ recorded("context_checks", "quality") }}
         group by lead_key
     ),
