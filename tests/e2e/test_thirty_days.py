@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import itertools
 import random
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -349,6 +350,11 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield month
 
 
+# What the report calls a clock that is not decided yet, and all it counts.
+REPORTED = {"green": "running", "yellow": "running", "red": "overdue"}
+STATES = ("met", "breached", "overdue", "running", "closed")
+
+
 def clocks(month: Month) -> dict[str, dict[str, Any]]:
     found = month.stage.rows(
         "select lead_key, owner_id, sla_tier, clock_started_at, sla_warn_at, sla_due_at, "
@@ -367,6 +373,27 @@ def test_every_clock_stands_as_counted_by_the_minute(month: Month) -> None:
     wrong = {key: (held[key], row) for key, row in counted.items() if held[key] != row}
     assert wrong == {}
     assert {row["sla_status"] for row in counted.values()} >= {"met", "breached", "red"}
+
+
+def test_the_sla_table_counts_every_clock_with_whose_it_was(month: Month) -> None:
+    month.set(month.now + MINUTE)
+    month.sync()
+    counted: dict[tuple[str, str], Counter[str]] = {}
+    for promise in (*month.closed, *month.promises.values()):
+        status = promise.status(month.now)
+        after = month.promises[promise.lead_key]
+        if after is not promise and promise.touched_at is None:
+            status = "closed" if after.since <= promise.due_at else "breached"
+        whose = counted.setdefault((promise.tier["tier_id"], promise.owner), Counter())
+        whose[REPORTED.get(status, status)] += 1
+    held = {
+        (row["sla_tier"], row["owner_id"]): Counter(
+            {name: row[name] for name in STATES if row[name]}
+        )
+        for row in month.stage.rows("select * from reporting.rpt_sla")
+    }
+    assert held == counted
+    assert any(owner == GEORGE for _, owner in held)
 
 
 def test_who_had_to_be_told_was_told_on_time_and_once(month: Month) -> None:
