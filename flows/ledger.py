@@ -298,8 +298,9 @@ class Ledger:
         held = {
             row["lead_key"]: (row["status"], row["gaps"], row["suite_hash"])
             for row in self._warehouse.rows(
-                "select lead_key, arg_max(status, as_of) as status, arg_max_null(gaps, as_of) as gaps, "
-                "arg_max(suite_hash, as_of) as suite_hash from ledger.quality.context_checks "
+                "select lead_key, arg_max(status, as_of) as status, "
+                "arg_max_null(gaps, as_of) as gaps, arg_max(suite_hash, as_of) as suite_hash "
+                "from ledger.quality.context_checks "
                 "where lead_key in (select unnest(?::varchar[])) group by lead_key",
                 [[check["lead_key"] for check in checks]],
             )

@@ -14,22 +14,24 @@ def clock_then(
     reader: Reader,
     given: Mapping[str, Any] | None,
     activities: Sequence[Row],
-    stage: str | None,
+    stages: Sequence[Row],
     until: datetime,
 ) -> Row:
     """Say how the clock of the owner of then stood.
 
     ``activities`` are those done by then, oldest first: the lead's own row knows only the first
-    touch of its newest clock.
+    touch of its newest clock. ``stages`` are those it was believed to have been in, in order.
     """
     if given is None or given["clock"]["due_at"] is None:
         return {"status": None, "due_at": None, "first_response_at": None}
     clock = given["clock"]
     first = next((row["occurred_at"] for row in activities if _counts(row, clock)), None)
-    if first is not None:
-        status = "met" if first <= clock["due_at"] else "breached"
-    elif _is_closed(reader, stage, until):
-        status = "breached" if _had_run_out(reader, given, until) else "closed"
+    left = _left_at(reader, stages, until)
+    if first is not None and first <= clock["due_at"]:
+        status = "met"
+    elif ended := [moment for moment in (first, left) if moment is not None]:
+        # Who has gone in time is nobody's to call, and nobody's breach.
+        status = "closed" if min(ended) <= clock["due_at"] else "breached"
     elif until >= clock["due_at"]:
         status = "red"
     else:
@@ -47,17 +49,14 @@ def _counts(activity: Mapping[str, Any], clock: Mapping[str, Any]) -> bool:
     )
 
 
-def _is_closed(reader: Reader, stage: str | None, until: datetime) -> bool:
-    stages = policy_at(reader, until)
-    return stages.row("lifecycle_stages", "lifecycle_stage", stage).get("is_open") is False
-
-
-def _had_run_out(reader: Reader, given: Mapping[str, Any], until: datetime) -> bool:
-    """Whether the owner was told so: who is turned down after that did not leave in time."""
-    return reader.holds("ops.sla_actions") and bool(
-        reader.rows(
-            "select 1 from ops.sla_actions where assignment_key = ? and action = 'coach' "
-            "and as_of <= ?",
-            [given["assignment_key"], until],
-        )
-    )
+def _left_at(reader: Reader, stages: Sequence[Row], until: datetime) -> datetime | None:
+    """When the lead left the funnel, where it has not come back; through however many stages."""
+    policy = policy_at(reader, until)
+    left: datetime | None = None
+    for row in stages:
+        known = policy.row("lifecycle_stages", "lifecycle_stage", row["lifecycle_stage"])
+        if not known.get("is_way_out") and known.get("is_open") is not False:
+            left = None
+        elif left is None:
+            left = row["entered_at"] or row["known_at"]
+    return left

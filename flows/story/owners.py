@@ -102,7 +102,8 @@ def _clock(
     ``began`` is the assignment the clock began with, ``falls`` what says when it runs out.
     """
     policy = Policy(reader, moves[-1]["policy_version"]) if moves else policy_at(reader, started_at)
-    calendar_id = None if moves else row.get("calendar_id")
+    # A clock keeps the calendar it was set by; rows older than the column do not name it.
+    calendar_id = row.get("calendar_id")
     if calendar_id is None:
         rep = policy.row("reps", "user_id", began["owner_id"])
         calendar_id = rep.get("calendar_id") or row.get("calendar_id")

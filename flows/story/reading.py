@@ -154,11 +154,10 @@ def _then(reader: Reader, key: str, until: datetime, story: Mapping[str, Any]) -
     entered = [
         row
         for row in story["stages"]
-        if not row["is_passed_over"]
-        and (row["entered_at"] is None or row["entered_at"] <= until)
-        and (row["left_at"] is None or row["left_at"] > until)
+        if not row["is_passed_over"] and (row["entered_at"] is None or row["entered_at"] <= until)
     ]
-    stage = entered[-1]["lifecycle_stage"] if entered else None
+    held = [row for row in entered if row["left_at"] is None or row["left_at"] > until]
+    stage = held[-1]["lifecycle_stage"] if held else None
     later = [row for row in story["facts"] if row["retrieved_at"] and row["retrieved_at"] > until]
     # Of what is no field of lead_facts only the newest value is kept.
     unknown = {row["field"] for row in later} | {"has_opted_out", "duplicate_count"}
@@ -177,7 +176,7 @@ def _then(reader: Reader, key: str, until: datetime, story: Mapping[str, Any]) -
         "score": score_of_decision(reader, decided) if decided else None,
         "flags": [],
         "why_no_hand_over": None if given else "it was not, by the end of that day",
-        "clock": clock_then(reader, given, story["activities"], stage, until),
+        "clock": clock_then(reader, given, story["activities"], entered, until),
         "seams": [],
     }
 

@@ -121,7 +121,7 @@
                 )
         ),
         assigned as (
-            select lead_key, arg_max(calendar_id, as_of) as calendar_id
+            select lead_key, arg_max(calendar_id, (as_of, draw_number)) as calendar_id
             from {{ recorded("assignments") }}
             group by lead_key
         ),
@@ -147,8 +147,8 @@
                 lifecycle.owner_id,
                 profiles.current_owner_id,
                 lifecycle.sla_tier,
-                reps.calendar_id,
-                assigned.calendar_id as assigned_calendar_id,
+                -- A clock keeps the calendar it was set by.
+                coalesce(assigned.calendar_id, reps.calendar_id) as clock_calendar_id,
                 stages.is_cold,
                 lifecycle.decision = 'mql' as is_handed_over,
                 lifecycle.sla_due_at is not null
@@ -259,15 +259,9 @@
             when 'absences'
             then leads.is_clock_open and leads.owner_id = changed.user_id
             when 'business_hours'
-            then
-                leads.is_clock_open
-                and changed.calendar_id
-                in (leads.calendar_id, leads.assigned_calendar_id)
+            then leads.is_clock_open and changed.calendar_id = leads.clock_calendar_id
             when 'holidays'
-            then
-                leads.is_clock_open
-                and changed.calendar_id
-                in (leads.calendar_id, leads.assigned_calendar_id)
+            then leads.is_clock_open and changed.calendar_id = leads.clock_calendar_id
             when 'reengagement_rules'
             then
                 leads.is_cold

@@ -35,7 +35,8 @@ POLICY: dict[str, list[dict[str, Any]]] = {
                    "reason": "two business hours"}],
     "lifecycle_stages": [
         {"lifecycle_stage": "mql", "is_open": True},
-        {"lifecycle_stage": "disqualified", "is_open": False},
+        {"lifecycle_stage": "recycled", "is_open": True, "is_way_out": True},
+        {"lifecycle_stage": "disqualified", "is_open": False, "is_way_out": True},
     ],
     "reps": [{"user_id": AVA, "calendar_id": "new_york"}],
     "business_hours": [

@@ -86,13 +86,9 @@ from ops.assignments
 """
 NOT_TOUCHED_SINCE = "update lifecycle.lead_lifecycle set first_response_at = null"
 PROMISED = "alter table ops.assignments add column channels varchar default 'call|meeting'"
-DISQUALIFIED = """
-update lifecycle.lead_stage_history set lifecycle_stage = 'disqualified',
-    known_at = '2026-11-23 12:00' where lifecycle_stage = 'sql'
-"""
-COACHED = """
-create table ops.sla_actions as
-select 'L1:mql' as assignment_key, 'coach' as action, timestamp '2026-11-23 16:05' as as_of
+TURNED_DOWN = """
+update lifecycle.lead_stage_history set lifecycle_stage = '{stage}',
+    entered_at = '{at}', known_at = '{at}' where lifecycle_stage = 'sql'
 """
 
 
@@ -126,11 +122,14 @@ def test_only_a_channel_that_was_agreed_then_counts(
     assert _then(baton_home, 23, CALLED.format(kind=kind), PROMISED)["status"] == status
 
 
-@pytest.mark.parametrize(("more", "status"), [((), "closed"), ((COACHED,), "breached")])
-def test_a_lead_that_was_closed_waits_for_nobody(
-    baton_home: Path, more: tuple[str, ...], status: str
+@pytest.mark.parametrize("stage", ["disqualified", "recycled"])
+@pytest.mark.parametrize(
+    ("at", "status"), [("2026-11-23 12:00", "closed"), ("2026-11-23 18:00", "breached")]
+)
+def test_who_has_left_the_funnel_is_nobody_s_breach_if_in_time(
+    baton_home: Path, stage: str, at: str, status: str
 ) -> None:
-    assert _then(baton_home, 23, DISQUALIFIED, *more)["status"] == status
+    assert _then(baton_home, 23, TURNED_DOWN.format(stage=stage, at=at))["status"] == status
 
 
 def test_a_value_learned_later_is_left_away_and_named(baton_home: Path) -> None:
