@@ -131,6 +131,8 @@ class Edited:
             return self._add(table)
         key = self.column(f"select column_name from (describe policy.{table})")[0]
         keys = self.column(f"select {key} from policy.{table} order by {key}")
+        if len(keys) < 2 and (table, what) not in ALONE:
+            return f"{table}: its one row stays as it is"
         if what == "a row less":
             gone = self.choose.choice(keys)
             self.warehouse.execute(f"delete from policy.{table} where {key} = ?", [gone])
