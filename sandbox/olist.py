@@ -155,8 +155,8 @@ class Funnel:
     ) -> str:
         """Convert a lead into the deal of the file; return the new Contact's Id.
 
-        One deal was won before its lead's first contact; it is kept as it stands, and its
-        opportunity is then as old as the win.
+        One deal was won before its lead's first contact; it is kept as it stands: its opportunity
+        is closed by a day before it was made.
         """
         salesforce, won = self.world.salesforce, _won_at(deal)
         owner = self._user(deal["sr_id"])
@@ -180,8 +180,9 @@ class Funnel:
             "LeadSource": lead["LeadSource"],
             "OwnerId": owner,
         }
-        opportunity_id = salesforce.insert("Opportunity", opportunity, at=min(first_contact, won))
-        salesforce.update("Opportunity", opportunity_id, {"StageName": "Closed Won"}, at=won)
+        opportunity_id = salesforce.insert("Opportunity", opportunity, at=first_contact)
+        closed = max(first_contact, won)
+        salesforce.update("Opportunity", opportunity_id, {"StageName": "Closed Won"}, at=closed)
         role = {
             "OpportunityId": opportunity_id,
             "ContactId": contact_id,

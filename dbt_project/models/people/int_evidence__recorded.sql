@@ -149,23 +149,27 @@ with
         where not opportunities.is_deleted
     ),
     -- The owner dates an end by the day; the version that first shows it knows the
-    -- hour, where it is of that day, and no deal ends before it began. A loss we saw
-    -- happen is of the version that shows it, whatever day stands beside it.
+    -- hour, where it is of that day. A loss we saw happen is of the version that shows
+    -- it, whatever day stands beside it, and none is older than its deal. A win dated
+    -- before the day its deal began contradicts that: it stands as it is said.
     dated as (
         select
             * replace (
-                greatest(
-                    case
-                        when
-                            ended_at::date = close_date
-                            or (outcome = 'lost' and not was_never_open)
-                        then ended_at
-                        when outcome = 'lost'
-                        then least(close_date::timestamp, ended_at)
-                        else close_date::timestamp
-                    end,
-                    coalesce(created_at, opened_known_at)
-                ) as ended_at
+                case
+                    when
+                        ended_at::date = close_date
+                        or (outcome = 'lost' and not was_never_open)
+                    then ended_at
+                    when outcome = 'lost'
+                    then
+                        greatest(
+                            least(close_date::timestamp, ended_at),
+                            coalesce(created_at, opened_known_at)
+                        )
+                    when close_date = coalesce(created_at, opened_known_at)::date
+                    then coalesce(created_at, opened_known_at)
+                    else close_date::timestamp
+                end as ended_at
             ),
             coalesce(created_at, opened_known_at) as opened_at
         from in_opportunities
