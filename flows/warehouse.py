@@ -14,7 +14,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -23,7 +23,7 @@ import duckdb
 
 from flows import publishing
 from flows.errors import PolicyError, WarehouseBusy, WarehouseError, mask
-from flows.landing import Journal, Landed, Progress, no_progress
+from flows.landing import Journal
 from flows.settings import dbt_environment, restore_environment
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
-    from flows.connectors.base import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = ROOT / "dbt_project"
@@ -112,7 +111,7 @@ class Warehouse:
         self.connection.execute("set checkpoint_threshold = '128MB'")
         path = str(self.home / "ledger.duckdb").replace("'", "''")
         self.connection.execute(f"attach if not exists '{path}' as ledger")
-        self._journal = Journal(self.connection, self._lock)
+        self.journal = Journal(self.connection, self._lock)
         self._environment = dbt_environment(self.home)
 
     def close(self) -> None:
@@ -164,34 +163,14 @@ class Warehouse:
         with self._lock:
             self.connection.execute(statement, parameters)
 
-    # --- the journal --------------------------------------------------------------------------
-
-    def cursor_of(self, address: str) -> str | None:
-        """Return where the next pull of a stream goes on."""
-        return self._journal.cursor_of(address)
-
-    def land(
-        self,
-        address: str,
-        pages: Iterable[Page],
-        run_id: str,
-        as_of: datetime,
-        progress: Progress = no_progress,
-    ) -> Landed:
-        """Append pages to the journal; see ``landing.Journal.land``."""
-        return self._journal.land(address, pages, run_id, as_of, progress)
-
-    @property
-    def seq(self) -> int:
-        """The highest arrival number landed."""
-        return self._journal.seq
+    # --- what the rooms were built of ---------------------------------------------------------
 
     def mark_built(self, run_id: str, as_of: datetime, suite_hash: str) -> None:
         """Remember that the rooms now contain everything landed: the next run starts from here."""
         self.execute(
             "insert into raw.builds by name select ? as seq, ?::timestamp as as_of, ? as run_id, "
             "policy_version, ? as suite_hash, ? as models_hash from policy.policy_version",
-            [self.seq, as_of, run_id, suite_hash, _models_hash()],
+            [self.journal.seq, as_of, run_id, suite_hash, _models_hash()],
         )
 
     @property

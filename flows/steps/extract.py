@@ -135,8 +135,8 @@ def pull_stream(
     began = time.perf_counter()
     address = f"{connector.system}.{stream.name}"
     landed = Landed()
-    pages = connector.pull(stream, warehouse.cursor_of(address), _now(ledger))
-    landed = warehouse.land(
+    pages = connector.pull(stream, warehouse.journal.cursor_of(address), _now(ledger))
+    landed = warehouse.journal.land(
         address,
         pages,
         ledger.run_id,

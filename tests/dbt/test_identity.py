@@ -250,7 +250,7 @@ class Journey:
                     body = payload(kind, state)
                     records.append(Record(key.rpartition(":")[2], NOW, body, state["is_deleted"]))
             pages = [Page(records, None)]
-            self.warehouse.land(STREAMS[kind], pages, self.ledger.run_id, self.ledger.as_of)
+            self.warehouse.journal.land(STREAMS[kind], pages, self.ledger.run_id, self.ledger.as_of)
 
     def build(self, *how: str) -> None:
         staged = [f"stg_{address.replace('.', '__')}" for address in STREAMS.values()]

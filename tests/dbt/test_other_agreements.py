@@ -159,3 +159,25 @@ def test_consent_is_asked_for_where_a_row_asks(house: House) -> None:
         after = {row["lead_key"]: row["lacks_consent"] for row in warehouse.rows(query)}
     assert before == {"silent": False, "agreed": False}
     assert after == {"silent": True, "agreed": False}
+
+
+def test_an_example_of_a_named_account_goes_where_a_lead_of_it_would(house: House) -> None:
+    rule = "select routing_rule from policy.definition_verdicts where example_id = ?"
+    with house.tried() as warehouse:
+        assert warehouse.value(rule, ["sales_asked_by_executive"]) == "emea"
+        # Below the domain that is named, and of a pool: no person is.
+        house.fill(
+            "policy.named_accounts", named_account_id="n", domain="shop.example", pool="dach"
+        )
+        house.fill(
+            "policy.routing_rules",
+            rule_id="named",
+            priority=25,
+            owner_from="named_account",
+            if_owner_away="next_rule",
+        )
+        warehouse.execute(
+            "update policy.definition_examples set email_domain = 'eu.shop.example' "
+            "where example_id = 'sales_asked_by_executive'"
+        )
+        assert warehouse.value(rule, ["sales_asked_by_executive"]) == "named"

@@ -43,10 +43,14 @@ def test_records_of_any_size_are_landed(
     with Warehouse(tmp_path) as warehouse:
         warehouse.prepare()
         now = NOW.replace(tzinfo=None)
-        landed = warehouse.land("salesforce.tasks", pages(records, letters, in_page), "r1", now)
+        landed = warehouse.journal.land(
+            "salesforce.tasks", pages(records, letters, in_page), "r1", now
+        )
         assert (landed.pulled, landed.landed) == (records, records)
         assert warehouse.value(f"select count(distinct _seq) from {TABLE}") == records
-        again = warehouse.land("salesforce.tasks", pages(records, letters, in_page), "r2", now)
+        again = warehouse.journal.land(
+            "salesforce.tasks", pages(records, letters, in_page), "r2", now
+        )
         assert (again.pulled, again.landed) == (records, 0)
 
 
@@ -58,9 +62,9 @@ def test_a_page_too_heavy_for_one_landing_keeps_its_order_its_cursor_and_its_rej
     with Warehouse(tmp_path) as warehouse:
         warehouse.prepare()
         now = NOW.replace(tzinfo=None)
-        landed = warehouse.land("salesforce.tasks", iter([heavy]), "r1", now)
+        landed = warehouse.journal.land("salesforce.tasks", iter([heavy]), "r1", now)
         assert (landed.pulled, landed.landed, landed.rejects) == (9, 8, heavy.rejects)
-        assert warehouse.cursor_of("salesforce.tasks") == "after all"
+        assert warehouse.journal.cursor_of("salesforce.tasks") == "after all"
         rows = warehouse.rows(f"select _key, _seq from {TABLE} order by _seq")
     assert rows == [{"_key": str(number), "_seq": number + 1} for number in range(8)]
 
@@ -74,13 +78,13 @@ def test_what_failed_in_the_middle_of_a_heavy_page_comes_again_without_repeats(
         warehouse.prepare()
         now = NOW.replace(tzinfo=None)
         with pytest.raises(duckdb.Error, match="JSON"):
-            warehouse.land("salesforce.tasks", iter([broken]), "r1", now)
+            warehouse.journal.land("salesforce.tasks", iter([broken]), "r1", now)
         assert 0 < warehouse.value(f"select count(*) from {TABLE}") < 6
-        assert warehouse.cursor_of("salesforce.tasks") is None
-        again = warehouse.land("salesforce.tasks", iter([page]), "r2", now)
+        assert warehouse.journal.cursor_of("salesforce.tasks") is None
+        again = warehouse.journal.land("salesforce.tasks", iter([page]), "r2", now)
         assert again.pulled == 6
         assert warehouse.value(f"select count(*) from {TABLE}") == 6
-        assert warehouse.cursor_of("salesforce.tasks") == "0"
+        assert warehouse.journal.cursor_of("salesforce.tasks") == "0"
 
 
 def test_versions_keep_the_order_in_which_they_came(tmp_path: Path) -> None:
@@ -88,7 +92,9 @@ def test_versions_keep_the_order_in_which_they_came(tmp_path: Path) -> None:
     page = Page([Record("1", NOW, b'{"v":"%s"}' % one) for one in versions], None)
     with Warehouse(tmp_path) as warehouse:
         warehouse.prepare()
-        landed = warehouse.land("salesforce.tasks", iter([page]), "r1", NOW.replace(tzinfo=None))
+        landed = warehouse.journal.land(
+            "salesforce.tasks", iter([page]), "r1", NOW.replace(tzinfo=None)
+        )
         assert landed.landed == 4, "a version equal to the one before it is no version"
         rows = warehouse.rows(f"select payload->>'$.v' as v, _seq from {TABLE} order by _seq")
     assert [row["v"] for row in rows] == ["a", "b", "a", "c"]
@@ -99,7 +105,7 @@ def test_what_a_landing_holds_back_is_given_again_after_it(tmp_path: Path) -> No
     """Rooms built in the memory of a landing are slow, and the gate of a large one fails."""
     with Warehouse(tmp_path) as warehouse:
         warehouse.prepare()
-        warehouse.land("salesforce.tasks", pages(1, 1, 1), "r1", NOW.replace(tzinfo=None))
+        warehouse.journal.land("salesforce.tasks", pages(1, 1, 1), "r1", NOW.replace(tzinfo=None))
         # What does not fit is not put aside on the disk: it has to be held.
         warehouse.execute("set max_temp_directory_size = '0KB'")
         different = "select count(distinct n || repeat('x', 24)) from range(6000000) as numbers (n)"
